@@ -14,6 +14,7 @@ from onnx import TensorProto, helper
 from serval.access.admission import Admission, Authenticator
 from serval.access.api_key import ApiKey, hash_api_key
 from serval.errors import ArtifactUnavailable, ModelVersionNotFound
+from serval.handlers.signature import HANDLER_SIGNATURE
 from serval.http.infer import InferEndpoint
 from serval.inference.loaded import Limits, LoadedVersions, on_lambda
 from serval.inference.run import Inference
@@ -107,6 +108,19 @@ def version_record(model: str, version: str, artifact: bytes, sign: Signature) -
     )
 
 
+def handler_record(model: str, code: bytes, **more: Any) -> ModelVersion:
+    """Give the registry's record of version 1, whose artifact is ``handler.py``."""
+    record = version_record(model, "1", code, HANDLER_SIGNATURE)
+    return replace(
+        record,
+        artifact="handler.py",
+        artifact_files=("handler.py",),
+        files=(BundleFile("handler.py", record.digest, len(code)),),
+        runtime="python",
+        **more,
+    )
+
+
 @dataclass
 class InMemoryEdge:
     """Keys, routes, versions and artifacts, with what was asked for counted."""
@@ -128,6 +142,11 @@ class InMemoryEdge:
         self.records[model, version] = version_record(model, version, artifact, sign)
         self.artifacts[model, version] = artifact
         self.routes[model] = Route(version)
+
+    def publish_handler(self, model: str, code: bytes, **more: Any) -> None:
+        """Make version 1 of a model whose artifact is ``handler.py``."""
+        self.publish(model, "1", code, HANDLER_SIGNATURE)
+        self.records[model, "1"] = handler_record(model, code, **more)
 
     def publish_task(
         self,

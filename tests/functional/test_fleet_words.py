@@ -1,7 +1,6 @@
 """Tasks and handlers on a fleet: from the event of a call, through a worker, to its reply."""
 
 import base64
-import hashlib
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +12,8 @@ from serval.handlers.declaration import MIB, HandlerLimits
 from serval.handlers.opening import HandlerOpening
 from serval.handlers.signature import HANDLER_SIGNATURE
 from serval.inference.runtimes.onnx import graph_opening
-from serval.models.version import BundleFile, Form, ModelVersion
+from serval.models.version import Form, ModelVersion
+from tests.fakes.secrets import InMemorySecrets
 from tests.fakes.submission import Bench, call, refusal
 from tests.fakes.task_models import SENTIMENT, publish_sentiment, sentiment_graph
 from tests.fakes.worker import Registry, Stepped, World
@@ -38,7 +38,8 @@ class WordsWorld(World):
         if path.name != "handler.py":
             return graph_opening(1024)(record, path, form)
         limits = HandlerLimits(160 * MIB, 20, 5, MIB)
-        return HandlerOpening(lambda lock: (), self.log.append, limits).open(record, path)
+        opening = HandlerOpening(lambda lock: (), self.log.append, InMemorySecrets(), limits)
+        return opening.open(record, path)
 
 
 @dataclass
@@ -87,14 +88,7 @@ def sentiment(tmp_path: Path) -> Fleet:
 @pytest.fixture
 def speaker(tmp_path: Path) -> Fleet:
     fleet = Fleet(tmp_path)
-    fleet.registry.publish("textgen", "1", SPEAKER, HANDLER_SIGNATURE)
-    fleet.registry.records["textgen", "1"] = replace(
-        fleet.registry.records["textgen", "1"],
-        artifact="handler.py",
-        artifact_files=("handler.py",),
-        files=(BundleFile("handler.py", hashlib.sha256(SPEAKER).hexdigest(), len(SPEAKER)),),
-        runtime="python",
-    )
+    fleet.registry.publish_handler("textgen", SPEAKER)
     return fleet
 
 

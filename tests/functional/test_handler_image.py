@@ -1,20 +1,16 @@
 """The image of a large handler, without Docker: what its Dockerfile copies, run as Lambda does."""
 
-import hashlib
 import json
 import shutil
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from serval.handlers.signature import HANDLER_SIGNATURE
-from serval.models.version import BundleFile
 from stacks.stage.handler_code import HandlerPackages
 from stacks.stage.handler_image import HandlerImage, image_folder
 from tests.fakes.emulator import emulator
-from tests.fakes.inference import task_event, version_record
+from tests.fakes.inference import handler_record, task_event
 from tests.fakes.lambda_function import LAYERS, running
 from tests.fakes.runtime_api import RuntimeApi
 
@@ -60,16 +56,8 @@ def task_root(image: HandlerImage, tmp_path: Path) -> Path:
 def test_a_call_is_answered_from_the_image_alone(
     image: HandlerImage, task_root: Path, bundle: Path
 ) -> None:
-    file = BundleFile("handler.py", hashlib.sha256(CODE).hexdigest(), len(CODE))
-    record = replace(
-        version_record("shelf", "1", CODE, HANDLER_SIGNATURE),
-        artifact=file.path,
-        files=(file,),
-        artifact_files=(file.path,),
-        runtime="python",
-    )
     with emulator() as aws, RuntimeApi() as api:
-        aws.publish(record, bundle)
+        aws.publish(handler_record("shelf", CODE), bundle)
         key, _ = aws.keys.create("test", ["shelf"])
         settings = {**aws.settings, "LAMBDA_TASK_ROOT": str(task_root), "STAGE": "local"}
         asked = task_event("shelf", '{"inputs": 1}', x_api_key=key, content_type="application/json")

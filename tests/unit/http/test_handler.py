@@ -1,9 +1,7 @@
 """``POST /models/{model}`` of a handler: bodies of its own, in the function deployed for it."""
 
 import base64
-import hashlib
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +10,6 @@ import pytest
 from serval.handlers.declaration import MIB, HandlerLimits
 from serval.handlers.deployed import LOCK, PACKAGES, DeployedPackages, own_opening
 from serval.handlers.opening import HandlerOpening
-from serval.handlers.signature import HANDLER_SIGNATURE
-from serval.models.version import BundleFile
 from tests.fakes.inference import Bench, answer, bench, event, refusal, task_event
 from tests.fakes.protocol_calls import call
 from tests.fakes.secrets import InMemorySecrets
@@ -51,14 +47,7 @@ def function(tmp_path: Path) -> Path:
 def ready(tmp_path: Path, function: Path) -> Bench:
     made = bench(tmp_path / "loaded")
     made.edge.grant("srv_good")
-    made.edge.publish("shelf", "1", CODE, HANDLER_SIGNATURE)
-    made.edge.records["shelf", "1"] = replace(
-        made.edge.records["shelf", "1"],
-        artifact="handler.py",
-        artifact_files=("handler.py",),
-        files=(BundleFile("handler.py", hashlib.sha256(CODE).hexdigest(), len(CODE)),),
-        runtime="python",
-    )
+    made.edge.publish_handler("shelf", CODE)
     loaded = made.endpoint.inference.loaded
     limits = HandlerLimits(256 * MIB, 20, 20)
     packages = DeployedPackages(function).of

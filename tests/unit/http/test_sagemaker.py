@@ -15,12 +15,7 @@ from serval.http.refusals import refuse_by_path
 from serval.http.status import status_of
 from tests.fakes.inference import TWO_COLUMNS, Bench, bench, document, event, graph
 from tests.fakes.protocol_calls import Answer, call
-from tests.fakes.task_models import (
-    SENTIMENT,
-    sentiment_config,
-    sentiment_graph,
-    sentiment_tokenizer,
-)
+from tests.fakes.task_models import publish_sentiment
 
 ROWS = [[1, 2], [3, 4.5]]
 ANSWER = [[2, 3], [4, 5.5]]
@@ -161,14 +156,7 @@ def test_what_an_endpoint_of_ours_has_not_is_refused(ready: Bench) -> None:
 def test_a_task_answers_in_its_own_words(tmp_path: Path) -> None:
     made = bench(tmp_path)
     made.edge.grant("srv_good")
-    made.edge.publish_task(
-        "adder",
-        sentiment_graph(),
-        SENTIMENT,
-        {"name": "text-classification"},
-        tokenizer=sentiment_tokenizer(),
-        config=sentiment_config(),
-    )
+    publish_sentiment(made.edge, "adder")
     words = {"inputs": "good", "parameters": {"top_k": 1}}
     assert invoke(made, words).json[0][0]["label"] == "POSITIVE"
     assert invoke(made, b"bad", "text/plain").json[0][0]["label"] == "NEGATIVE"

@@ -10,26 +10,17 @@ import pytest
 from tests.fakes.inference import Bench, bench, event, plus, signature, task_event
 from tests.fakes.task_models import (
     SENTIMENT,
+    publish_sentiment,
     sentiment_config,
     sentiment_graph,
-    sentiment_tokenizer,
 )
-
-TASK = {"name": "text-classification"}
 
 
 @pytest.fixture
 def ready(tmp_path: Path) -> Bench:
     made = bench(tmp_path)
     made.edge.grant("srv_good")
-    made.edge.publish_task(
-        "sentiment",
-        sentiment_graph(),
-        SENTIMENT,
-        TASK,
-        tokenizer=sentiment_tokenizer(),
-        config=sentiment_config(),
-    )
+    publish_sentiment(made.edge, "sentiment")
     return made
 
 
@@ -144,7 +135,13 @@ def test_a_model_without_a_task_says_where_its_tensors_go(ready: Bench) -> None:
 
 
 def test_a_task_without_its_tokenizer_names_the_file(ready: Bench) -> None:
-    ready.edge.publish_task("bare", sentiment_graph(), SENTIMENT, TASK, config=sentiment_config())
+    ready.edge.publish_task(
+        "bare",
+        sentiment_graph(),
+        SENTIMENT,
+        {"name": "text-classification"},
+        config=sentiment_config(),
+    )
     reply = ready.endpoint.reply(task_event("bare", '{"inputs": "good"}'))
     assert reply["statusCode"] == 503
     assert "no tokenizer.json" in json.loads(reply["body"])["error"]

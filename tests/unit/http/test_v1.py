@@ -18,12 +18,7 @@ from serval.tasks.parameters import Parameters
 from serval.tasks.task import InputKind
 from tests.fakes.inference import Bench, bench, graph, identity, signature, version_record
 from tests.fakes.protocol_calls import call
-from tests.fakes.task_models import (
-    SENTIMENT,
-    sentiment_config,
-    sentiment_graph,
-    sentiment_tokenizer,
-)
+from tests.fakes.task_models import publish_sentiment
 
 TWO = Signature(
     (TensorSpec("a", "FP32", (-1, 1)), TensorSpec("b", "INT64", (-1, 2))),
@@ -167,14 +162,7 @@ def test_a_version_may_be_asked_for_by_a_header(ready: Bench) -> None:
 def test_a_task_predicts_from_what_it_takes_and_its_graph_from_tensors(tmp_path: Path) -> None:
     made = bench(tmp_path)
     made.edge.grant("srv_good")
-    made.edge.publish_task(
-        "sentiment",
-        sentiment_graph(),
-        SENTIMENT,
-        {"name": "text-classification"},
-        tokenizer=sentiment_tokenizer(),
-        config=sentiment_config(),
-    )
+    publish_sentiment(made.edge, "sentiment")
     asked = {"instances": ["good", "bad"], "parameters": {"top_k": 1}}
     labels = [[one["label"] for one in row] for row in predict(made, "sentiment", asked)]
     assert labels == [["POSITIVE"], ["NEGATIVE"]]

@@ -1,8 +1,7 @@
 """A handler beside another model on a worker: real processes that crash, hang and eat memory."""
 
-import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,7 @@ import pytest
 from serval.handlers.declaration import MIB, HandlerLimits
 from serval.handlers.model import HandlerModel
 from serval.handlers.opening import HandlerOpening
-from serval.handlers.signature import HANDLER_SIGNATURE
-from serval.models.version import BundleFile, Form, ModelVersion
+from serval.models.version import Form, ModelVersion
 from tests.fakes.secrets import InMemorySecrets
 from tests.fakes.worker import Registry, World, row_of
 
@@ -58,16 +56,7 @@ class HandlerWorld(World):
 def world(tmp_path: Path) -> HandlerWorld:
     made = HandlerWorld(tmp_path, registry=Registry())
     made.registry.add("resnet", "1", 1.0)
-    made.registry.publish("textgen", "1", CODE, HANDLER_SIGNATURE)
-    record = made.registry.records["textgen", "1"]
-    made.registry.records["textgen", "1"] = replace(
-        record,
-        artifact="handler.py",
-        artifact_files=("handler.py",),
-        files=(BundleFile("handler.py", hashlib.sha256(CODE).hexdigest(), len(CODE)),),
-        runtime="python",
-        bundle={"batching": {"max_wait_ms": 0}},
-    )
+    made.registry.publish_handler("textgen", CODE, bundle={"batching": {"max_wait_ms": 0}})
     return made
 
 

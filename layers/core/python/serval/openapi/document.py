@@ -32,7 +32,8 @@ DESCRIPTION = """\
 The HTTP API of one stage of Serval: the Open Inference Protocol V2, async requests for models on \
 a fleet, batch jobs over files. Every operation takes an API key (`serval keys create`); with \
 `auth: iam` or `auth: jwt` the gateway's own authorizer stands there instead. Errors are \
-`{"error": "…"}` with exactly `application/json`, but for SageMaker's and MLflow's own shapes."""
+`{"error": "…"}` with exactly `application/json`, but for OpenAI's, SageMaker's and \
+MLflow's own shapes."""
 REQUEST_ID = {
     "X-Request-Id": {
         "description": "Names the call in the stage's log.",

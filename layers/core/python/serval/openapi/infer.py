@@ -34,6 +34,9 @@ input. gzip and deflate bodies are accepted when `Content-Encoding` says so and 
 A model on a fleet is waited for, up to 25 s; then the answer is 503 with `Retry-After` and \
 `serval-request-id`, and the work goes on as that async request."""
 
+STATUSES = (400, 401, 403, 404, 413, 429, 500, 503)
+"""Error statuses of inference on Lambda; a request to a fleet may also have been cancelled."""
+
 
 def header(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
     """Describe a request header."""
@@ -74,6 +77,15 @@ BINARY_LENGTH = {
 }
 
 
+def answers(contents: dict[str, Any], refused: dict[str, Any]) -> dict[str, Any]:
+    """Describe the answers of a call in another protocol."""
+    said = "The answer; compressed if `Accept-Encoding` allows it."
+    return {
+        "200": {"description": said, "headers": RESPONSE_HEADERS, "content": contents},
+        **refused,
+    }
+
+
 def infer(*, versioned: bool) -> Operation:
     """Describe inference by the route's version, or by one named in the path."""
     named = "with a version" if versioned else "with the version that the route chooses"
@@ -96,7 +108,7 @@ def infer(*, versioned: bool) -> Operation:
                 "headers": {**RESPONSE_HEADERS, **BINARY_LENGTH},
                 "content": {**content("InferenceResponse"), BINARY: {}},
             },
-            **errors((400, 401, 403, 404, 409, 413, 429, 500, 503)),
+            **errors(sorted({*STATUSES, 409})),
         },
     }
 
@@ -129,7 +141,7 @@ def answer_task(*, versioned: bool) -> Operation:
                 "headers": RESPONSE_HEADERS,
                 "content": {JSON: {}, "audio/wav": {}, "audio/flac": {}},
             },
-            **errors((400, 401, 403, 404, 409, 413, 429, 500, 503)),
+            **errors(sorted({*STATUSES, 409})),
         },
     }
 

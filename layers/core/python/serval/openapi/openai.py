@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from serval.openapi.infer import AFFINITY, RESPONSE_HEADERS, VERSION_HEADER
+from serval.openapi.infer import AFFINITY, STATUSES, VERSION_HEADER, answers
 from serval.openapi.operations import ERRORS, JSON, MODEL, Operation, content
 from serval.openapi.schemas import COUNT, TEXT, Schema, list_of, object_of, open_object_of
 
@@ -26,7 +26,6 @@ DESCRIPTION = (
 )
 IN_BODY = "`model` in the body names the model."
 IN_PATH = "The path names the model, and `model` in the body counts for nothing."
-STATUSES = (400, 401, 403, 404, 409, 413, 429, 500, 503)
 OR_NULL: Schema = {"type": ["string", "null"]}
 SCHEMAS: dict[str, Schema] = {
     "OpenAiError": object_of(
@@ -60,14 +59,10 @@ def answer(name: str, *, in_path: bool) -> Operation:
         "description": DESCRIPTION + (IN_PATH if in_path else IN_BODY),
         "parameters": [AFFINITY, VERSION_HEADER],
         "requestBody": {"required": True, "content": {JSON: {"example": example}}},
-        "responses": {
-            "200": {
-                "description": "The answer; compressed if `Accept-Encoding` allows it.",
-                "headers": RESPONSE_HEADERS,
-                "content": content("OpenAiEmbeddings" if name == "embeddings" else "OpenAiAnswer"),
-            },
-            **openai_errors(),
-        },
+        "responses": answers(
+            content("OpenAiEmbeddings" if name == "embeddings" else "OpenAiAnswer"),
+            openai_errors(),
+        ),
     }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from serval.openapi.infer import REQUEST_HEADERS, RESPONSE_HEADERS, VERSION_HEADER, header
+from serval.openapi.infer import AFFINITY, STATUSES, VERSION_HEADER, answers, header
 from serval.openapi.openai import openai_errors
 from serval.openapi.operations import (
     ALWAYS,
@@ -29,7 +29,6 @@ from serval.openapi.schemas import (
 )
 
 CSV, NPY, PLAIN = "text/csv", "application/x-npy", "text/plain"
-STATUSES = (400, 401, 403, 404, 413, 429, 500, 503)
 ROWS = [[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3]]
 COLUMNS = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
 LISTING: dict[str, Schema] = {
@@ -68,17 +67,8 @@ def call(name: str, summary: str, description: str, **more: Any) -> Operation:
         "tags": ["inference"],
         "summary": summary,
         "description": description,
-        "parameters": [REQUEST_HEADERS[1], VERSION_HEADER],
+        "parameters": [AFFINITY, VERSION_HEADER],
         **more,
-    }
-
-
-def answers(contents: dict[str, Any], refused: dict[str, Any]) -> dict[str, Any]:
-    """Describe the answers of a call."""
-    said = "The answer; compressed if `Accept-Encoding` allows it."
-    return {
-        "200": {"description": said, "headers": RESPONSE_HEADERS, "content": contents},
-        **refused,
     }
 
 
@@ -109,7 +99,7 @@ INVOKE = call(
     ),
 )
 INVOKE["parameters"] = [
-    REQUEST_HEADERS[1],
+    AFFINITY,
     header("X-Amzn-SageMaker-Target-Variant", "Version that is to answer.", VERSION),
     header("X-Amzn-SageMaker-Custom-Attributes", "Sent back as it came.", TEXT),
 ]
