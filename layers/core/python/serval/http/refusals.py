@@ -27,6 +27,7 @@ from serval.http.call import (
     refuse_in_text,
     text_reply,
 )
+from serval.protocol.content import media_type
 from serval.short_repr import LIMIT_CHARACTERS, short_repr
 
 CSV = "text/csv"
@@ -93,7 +94,7 @@ def refuse_for_openai(error: ServalError, status: HTTPStatus, call: HttpCall) ->
 
 def refuse_for_mlflow(error: ServalError, status: HTTPStatus, call: HttpCall) -> Reply:
     """Write an error as ``{"error_code": …, "message": …}``."""
-    if isinstance(error, UnsupportedFeature) and media_type(call) not in MLFLOW_TAKES:
+    if isinstance(error, UnsupportedFeature) and declared_type(call) not in MLFLOW_TAKES:
         status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     document = {"error_code": MLFLOW_CODES.get(status, "BAD_REQUEST"), "message": str(error)}
     return text_reply(status, json.dumps(document), error_headers(error, call))
@@ -114,9 +115,9 @@ def refuse_for_sagemaker(error: ServalError, status: HTTPStatus, call: HttpCall)
     return text_reply(status, json.dumps(document), headers)
 
 
-def media_type(call: HttpCall) -> str:
+def declared_type(call: HttpCall) -> str:
     """Return the type of the body without its parameters; JSON unless it is declared."""
-    return (call.headers.get("content-type") or JSON).partition(";")[0].strip().lower()
+    return media_type(call.headers.get("content-type") or JSON)
 
 
 REFUSALS: Mapping[str, Refuse] = {

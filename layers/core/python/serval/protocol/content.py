@@ -24,6 +24,11 @@ DAMAGED = (
 )
 
 
+def media_type(content_type: str) -> str:
+    """Return the type in a ``Content-Type`` header, without its parameters."""
+    return content_type.partition(";")[0].strip().lower()
+
+
 def to_bytes(body: str | bytes) -> bytes:
     """Encode a body that may have come as text."""
     try:

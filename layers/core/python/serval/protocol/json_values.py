@@ -45,13 +45,7 @@ JSON_KIND = {"f": "a number", "i": "an integer", "u": "an integer that is not ne
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Parse a body; lists and objects stay lazy.
-
-    Raises
-    ------
-    MalformedBody
-        If it is no JSON.
-    """
+    """Parse a body, or raise ``MalformedBody``; lists and objects stay lazy."""
     try:
         return simdjson.Parser().parse(text)
     except (ValueError, RuntimeError) as error:
@@ -59,13 +53,7 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def json_object(text: str | bytes, expectation: str) -> simdjson.Object:
-    """Parse an object; what is inside stays lazy.
-
-    Raises
-    ------
-    MalformedBody
-        If it is no JSON, or something else than an object.
-    """
+    """Parse an object, or raise ``MalformedBody``; what is inside stays lazy."""
     document = parse_json(text)
     if not isinstance(document, simdjson.Object):
         raise MalformedBody(f"the body is JSON, but not an object with {expectation}")

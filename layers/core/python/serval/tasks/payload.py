@@ -13,6 +13,7 @@ from typing import Any
 
 from serval.errors import InvalidInputs, MalformedBody, PayloadTooLarge
 from serval.foreign import parser_message, refusing
+from serval.protocol.content import DAMAGED, media_type
 from serval.protocol.limits import MOST_JSON_BYTES
 from serval.short_repr import short_repr
 from serval.tasks.parameters import Parameters
@@ -72,10 +73,10 @@ def read_inputs(
         If what is not a file of an image or sound has more bytes than ``json_limit``.
     """
     sent = body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass")
-    media_type = content_type.partition(";")[0].strip().lower()
-    if len(sent) > json_limit and not _is_media(sent, media_type, kind):
+    declared = media_type(content_type)
+    if len(sent) > json_limit and not _is_media(sent, declared, kind):
         raise PayloadTooLarge("request body", len(sent), json_limit, FEWER)
-    document = _parse(sent, media_type, kind)
+    document = _parse(sent, declared, kind)
     if document is NOT_JSON:
         return _read_file(body, sent, kind)
     return read_document(document, kind)
@@ -135,28 +136,28 @@ def _of_rows(table: Any, parameters: Parameters) -> Payload:
     return Payload(rows, True, parameters)
 
 
-def _is_media(sent: bytes, media_type: str, kind: InputKind) -> bool:
+def _is_media(sent: bytes, declared: str, kind: InputKind) -> bool:
     """Return whether a body is the file of an image or sound, and not JSON that has it."""
-    declared = media_type.startswith(("image/", "audio/"))
-    return kind in MEDIA and (declared or sent.lstrip(b" \t\r\n")[:1] not in JSON_STARTS)
+    is_file = declared.startswith(("image/", "audio/"))
+    return kind in MEDIA and (is_file or sent.lstrip(b" \t\r\n")[:1] not in JSON_STARTS)
 
 
-def _parse(sent: bytes, media_type: str, kind: InputKind) -> Any:
+def _parse(sent: bytes, declared: str, kind: InputKind) -> Any:
     """Parse a body that is JSON; return ``NOT_JSON`` for a file as it is.
 
     A text or a table may look like the start of JSON, and only a Content-Type says that it is.
     """
-    declared = media_type == "application/json"
+    says_json = declared == "application/json"
     starts = sent.lstrip(b" \t\r\n")[:1] in JSON_STARTS
     files = kind in ("text", "table")
-    if media_type.startswith(("image/", "audio/", "text/")):
+    if declared.startswith(("image/", "audio/", "text/")):
         return NOT_JSON
-    if not (starts or (declared and files)):
+    if not (starts or (says_json and files)):
         return NOT_JSON
     try:
         return json.loads(sent)
     except (ValueError, RecursionError) as error:
-        if files and not declared:
+        if files and not says_json:
             return NOT_JSON
         raise MalformedBody(f"the body is not valid JSON: {parser_message(error)}") from error
 
@@ -166,10 +167,7 @@ def _read_file(body: str | bytes, sent: bytes, kind: InputKind) -> Payload:
         raise MalformedBody("the body is not JSON: {'inputs': {…}} expected")
     if kind in MEDIA:
         if isinstance(body, str):
-            raise MalformedBody(
-                f"the {kind} was damaged on the way, because the Content-Type says text: send it "
-                "with 'Content-Type: application/octet-stream'"
-            )
+            raise MalformedBody(DAMAGED.format(f"{kind} was"))
         return Payload([sent], False, Parameters())
     with refusing(lambda said: MalformedBody(f"the text is not UTF-8: {said}")):
         text = sent.decode()

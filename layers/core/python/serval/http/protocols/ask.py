@@ -24,7 +24,7 @@ from serval.inference.run import Outputs, run_version
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
 from serval.models.version import ModelVersion
-from serval.protocol.content import FEWER
+from serval.protocol.content import FEWER, media_type
 from serval.protocol.json_values import distinct_names, preview
 from serval.protocol.nested import fit_ones, read_nested
 from serval.protocol.predictions import write_rows, write_whole
@@ -226,7 +226,7 @@ def _ask_handler(loaded: Loaded, given: Given, wrap: Wrap) -> Asked[Any]:
     asked = ask_handler(loaded, body, JSON, JSON)
 
     def write(answer: Any) -> Written:
-        if answer.content_type.partition(";")[0].strip() != JSON:
+        if media_type(answer.content_type) != JSON:
             raise UnsupportedFeature(
                 f"the handler answered {answer.content_type!r:.80}, which no JSON can have: call "
                 f"POST /models/{loaded.record.model}"

@@ -17,7 +17,7 @@ from serval.http.protocols.ask import ask_given
 from serval.http.protocols.given import INPUTS, INSTANCES, RECORDS, SPLIT, Given, read_given
 from serval.http.protocols.protocol import Asked
 from serval.http.protocols.tables import read_csv_table
-from serval.http.refusals import CSV, MLFLOW_TAKES, media_type
+from serval.http.refusals import CSV, MLFLOW_TAKES, declared_type
 from serval.inference.loaded import Loaded
 from serval.protocol.content import to_bytes
 from serval.protocol.limits import RequestLimits
@@ -43,7 +43,7 @@ def read(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> Asked[Any]:
     UnsupportedFeature
         If the body is declared as something else.
     """
-    declared = media_type(call)
+    declared = declared_type(call)
     if declared not in MLFLOW_TAKES:
         raise UnsupportedFeature(
             f"Content-Type {declared!r:.80} given, {' or '.join(MLFLOW_TAKES)} expected"
