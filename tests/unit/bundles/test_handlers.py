@@ -57,6 +57,7 @@ def test_only_a_handler_has_an_environment_and_secrets() -> None:
         ("env: {1A: x}", "letters, digits and '_'"),
         ("env: {PYTHONPATH: x}", "the process's own"),
         ("env: {A: 1}", "string"),
+        (r'env: {A: "a\0b"}', "expected text without NUL characters"),
         ("secrets: {PYTHONPATH: x}", "the process's own"),
         ("secrets: {A: /other/model/token}", "1 to 128 letters, digits"),
         ("secrets: {A: x}\nenv: {A: x}", "both set the variable 'A'"),

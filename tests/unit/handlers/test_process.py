@@ -303,6 +303,20 @@ def test_the_environment_holds_the_bundles_variables_and_nobodys_keys(
     assert not [name for name in seen if name.startswith("AWS_")]
 
 
+@pytest.mark.parametrize(
+    ("declared", "said"),
+    [
+        ({"variables": {"A": "a\0b"}}, "handler.py cannot be started: embedded null byte"),
+        ({"read_secrets": lambda: {"A": "a\0b"}}, "did not load: it raised ValueError"),
+    ],
+)
+def test_a_value_that_no_environment_holds_is_a_fault_of_the_version(
+    start: Start, declared: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ArtifactUnreadable, match=said):
+        start(handler("return 1"), **declared).load()
+
+
 def test_a_handler_that_reads_its_input_finds_none(start: Start) -> None:
     process = start(handler("return sys.stdin.read()"))
     assert call(process, {}) == ""

@@ -108,6 +108,8 @@ def read_value(name: str) -> str:
         except UnicodeDecodeError:
             raise CommandFailed(f"secret {name!r}: text in UTF-8 expected on stdin") from None
         value = value.removesuffix("\n").removesuffix("\r")
+    if "\0" in value:
+        raise CommandFailed(f"secret {name!r}: text without NUL characters expected on stdin")
     size_bytes = len(value.encode())
     if not 1 <= size_bytes <= MOST_BYTES:
         raise CommandFailed(

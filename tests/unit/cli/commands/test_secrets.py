@@ -90,6 +90,7 @@ def test_no_command_shows_a_value(terminal: SecretCommands) -> None:
         (b"\n", ("shelf", "a"), "secret 'a': 0 bytes given, 1 to 4096 expected on stdin"),
         (b"x" * 4097, ("shelf", "a"), "4097 bytes given"),
         (b"\xff", ("shelf", "a"), "text in UTF-8 expected on stdin"),
+        (b"a\0b", ("shelf", "a"), "text without NUL characters expected on stdin"),
         (b"x", ("shelf", "a/b"), "secret 'a/b': 1 to 128 letters, digits"),
         (b"x", ("Shelf", "a"), "'Shelf' is not a model name: expected 1 to 63 lower"),
     ],

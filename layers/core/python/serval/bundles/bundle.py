@@ -17,7 +17,7 @@ from pydantic import (
 
 from serval.batch.job.options_schema import OPTIONS
 from serval.bundles.cron import check_cron
-from serval.bundles.handler_variables import SecretName, Variable
+from serval.bundles.handler_variables import SecretName, Value, Variable
 from serval.bundles.paths import check_path
 from serval.bundles.schedules import check_job
 from serval.bundles.task_section import TaskSection, expand_task
@@ -204,7 +204,7 @@ class Bundle(Section):
     """What the model does with text, images, sound or rows; without it, it takes tensors alone."""
     signature: DeclaredSignature | None = None
     """Only for a runtime of kind ``http``; that of an ONNX graph is read from it."""
-    env: Annotated[dict[Variable, str], Field(max_length=50)] = Field(default={})
+    env: Annotated[dict[Variable, Value], Field(max_length=50)] = Field(default={})
     """Only for a runtime of kind ``python``: variables of the handler's environment."""
     secrets: Annotated[dict[Variable, SecretName], Field(max_length=10)] = Field(default={})
     """Only for a runtime of kind ``python``: variable → name of the model's secret that fills it,

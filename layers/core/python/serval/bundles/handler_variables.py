@@ -12,6 +12,7 @@ Variable = Annotated[
         "letters, digits and '_' (and not HOME, TMPDIR or PYTHON…, which are the process's own)",
     ),
 ]
+Value = Annotated[str, Matching(re.compile(r"[^\x00]*"), "text without NUL characters")]
 SECRET_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 SECRET_NAME_EXPECTED = "1 to 128 letters, digits, '.', '-' or '_'"
 SecretName = Annotated[str, Matching(SECRET_NAME, SECRET_NAME_EXPECTED)]

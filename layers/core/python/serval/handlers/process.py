@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -67,7 +67,9 @@ class HandlerChild:
         ours, its = socket.socketpair()
         ours.settimeout(LOOK_SECONDS)
         scratch = tempfile.mkdtemp(prefix="handler-")
-        with its:
+        with its, ExitStack() as unless_it_starts:
+            unless_it_starts.callback(ours.close)
+            unless_it_starts.callback(shutil.rmtree, scratch, ignore_errors=True)
             process = subprocess.Popen(
                 [declared.python, "-P", "-m", PROGRAM, str(its.fileno())],
                 stdin=subprocess.PIPE,
@@ -78,6 +80,7 @@ class HandlerChild:
                 env=handler_environment(os.environ, declared.variables, LIBRARY, scratch),
                 start_new_session=True,
             )
+            unless_it_starts.pop_all()
         threading.Thread(
             target=pass_lines_on,
             args=(process.stdout, declared.model, log, redaction),
@@ -207,7 +210,7 @@ class HandlerProcess:
         try:
             child = HandlerChild.start(declared, self.log, Redaction.of(secrets))
             ready = child.exchange(self._order(secrets), declared.limits.load_seconds)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise ArtifactUnreadable(f"{declared.file.path} cannot be started: {error}") from error
         except ProcessLost as lost:
             raise ArtifactUnreadable(f"{declared.file.path} did not load: it {lost}") from lost

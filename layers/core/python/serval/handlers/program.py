@@ -47,9 +47,9 @@ def main(descriptor: int) -> None:
     declared = dict(channel.receive(0).head)
     limit_memory(declared["memory_bytes"])
     hide_environment()
-    os.environ.update(declared.pop("secrets"))
     with suppress(FrameLost):
         try:
+            os.environ.update(declared.pop("secrets"))
             handler = open_handler(declared)
         except BaseException as error:
             channel.send(Frame({"is": "unreadable", "why": describe(error, declared["folder"])}))
