@@ -122,6 +122,17 @@ def test_a_file_that_holds_no_voices_is_refused(tmp_path: Path, save: Any, why: 
         open_folder(folder)
 
 
+@pytest.mark.parametrize(
+    ("case", "name"), [("speak-frames", "reduction_factor"), ("speak-voices", "num_speakers")]
+)
+def test_a_count_that_is_none_is_refused(tmp_path: Path, case: str, name: str) -> None:
+    folder = shutil.copytree(RECORDED / case / "bundle", tmp_path / "bundle")
+    config = json.loads((folder / "config.json").read_text()) | {name: "many"}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(TaskUnreadable, match=r"config.json: .*'many'"):
+        open_folder(folder)
+
+
 def test_speech_ends_where_the_decoder_has_no_more_positions() -> None:
     (said,) = open_case("speak-frames").answer([LONG], Parameters())
     frames = 2 * 100

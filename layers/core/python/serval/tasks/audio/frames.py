@@ -55,15 +55,19 @@ class FrameSpeaker:
         config = files.json("config.json")
         encoder, first, later = open_graphs(files, graph, READ)
         size = first.extent(SPEAKER, -1)
+        with refusing(lambda said: TaskUnreadable(f"config.json: {said}")):
+            bins = first.extent(SO_FAR, -1) or int(config.get("num_mel_bins") or 80)
+            together = int(config.get("reduction_factor") or 1)
+            most = int(config.get("max_speech_positions") or UNLIMITED)
         return cls(
             encoder or graph,
             DecoderGraph.from_graphs(first, later, config),
             files.graph(VOCODER, "which makes sound of a spectrogram"),
             TextTokenizer.from_files(files),
             read_voices(files, size),
-            first.extent(SO_FAR, -1) or int(config.get("num_mel_bins") or 80),
-            int(config.get("reduction_factor") or 1),
-            int(config.get("max_speech_positions") or UNLIMITED),
+            bins,
+            together,
+            most,
         )
 
     def speak(self, text: str, index: int, speaker: int) -> Array:

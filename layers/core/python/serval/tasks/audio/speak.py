@@ -9,6 +9,7 @@ import numpy as np
 import soundfile
 
 from serval.errors import InvalidInputs
+from serval.foreign import refusing
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Array
 from serval.short_repr import short_repr
@@ -63,7 +64,9 @@ class TextToSpeech:
             speakers = len(frames.voices)
             speak: Speak = frames.speak
         else:
-            speak, speakers = _speaking(files, graph), int(config.get("num_speakers") or 1)
+            speak = _speaking(files, graph)
+            with refusing(lambda said: TaskUnreadable(f"config.json: num_speakers: {said}")):
+                speakers = int(config.get("num_speakers") or 1)
         told = {**files.json("preprocessor_config.json"), **config}
         return cls(speak, _rate(files.options.get("sampling_rate"), told), speakers)
 
