@@ -160,6 +160,13 @@ def test_a_task_answers_in_its_own_words(tmp_path: Path) -> None:
     words = {"inputs": "good", "parameters": {"top_k": 1}}
     assert invoke(made, words).json[0][0]["label"] == "POSITIVE"
     assert invoke(made, b"bad", "text/plain").json[0][0]["label"] == "NEGATIVE"
+    tensor = {"name": "text", "datatype": "BYTES", "shape": [1], "data": ["bad"]}
+    [output] = invoke(made, {"inputs": [tensor]}).json["outputs"]
+    assert json.loads(output["data"][0])[0]["label"] == "NEGATIVE"
+    ids = {"name": "input_ids", "datatype": "INT64", "shape": [1, 2], "data": [2, 2]}
+    assert invoke(made, {"inputs": [ids]}).json["outputs"][0]["data"] == [0, 2]
+    refused = invoke(made, {"inputs": [ids | {"name": "x"}]})
+    assert "input 'x' is unknown: the model takes input_ids" in refused.json["Message"]
     rows = invoke(made, {"instances": ["good"]}).json["predictions"]
     assert rows[0][0]["label"] == "POSITIVE"
 

@@ -60,14 +60,21 @@ def read_fitting(
         If the JSON is longer than the limit.
     """
     header = None if header_length is None else str(header_length)
+    return fit_request(lambda signature: _read_for(signature, body, header, json_limit), record)
+
+
+def fit_request(
+    read: Callable[[Signature], InferenceRequest], record: ModelVersion
+) -> InferenceRequest:
+    """Read a request by a version's signature, or else by its task's; raise as ``read`` does."""
     try:
-        return _read_for(record.signature, body, header, json_limit)
+        return read(record.signature)
     except InvalidRequest as refused:
         if record.task is None:
             raise
         for signature in task_signatures(record.task):
             with suppress(InvalidInputs):
-                return _read_for(signature, body, header, json_limit)
+                return read(signature)
         # Its tensors are not the task's either: the first refusal knows them better.
         raise refused from None
 

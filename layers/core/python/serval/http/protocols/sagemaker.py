@@ -37,7 +37,7 @@ from serval.http.protocols.protocol import Asked, Written
 from serval.http.protocols.tables import fit_array, read_csv_table
 from serval.http.refusals import CSV
 from serval.inference.loaded import Loaded
-from serval.inference.run import Outputs, read_fitting, run_request
+from serval.inference.run import Outputs, fit_request, read_fitting, run_request
 from serval.models.tensor import Array, Tensor
 from serval.protocol.content import to_bytes
 from serval.protocol.delimited import read_npy, write_csv, write_npy
@@ -110,7 +110,9 @@ def _read_body(
     first, _, more = declared.partition(";")
     media_type = first.strip().lower()
     if HEAD_LENGTH in more:
-        return _ask_v2(loaded, body, more.partition(HEAD_LENGTH)[2].partition(";")[0], limits)
+        length = more.partition(HEAD_LENGTH)[2].partition(";")[0]
+        request = read_fitting(body, length, loaded.record, limits.json_bytes)
+        return _ask_request(loaded, request)
     sent = to_bytes(body)
     if media_type == NPY and loaded.task is None:
         return _ask_npy(loaded, read_npy(sent), call)
@@ -133,10 +135,9 @@ def _read_json(loaded: Loaded, body: bytes, call: HttpCall, limits: RequestLimit
     names = set(document)
     inputs = document[INPUTS] if INPUTS in names else None
     if isinstance(inputs, simdjson.Array) and len(inputs) and _is_tensor(inputs[0]):
-        if loaded.record.task is not None:
-            return _ask_v2(loaded, body, None, limits)
-        signature = loaded.record.signature
-        return _ask_request(loaded, read_parsed_request(document, signature))
+        return _ask_request(
+            loaded, fit_request(partial(read_parsed_request, document), loaded.record)
+        )
     if loaded.task is not None and names.isdisjoint(FORMS[:3]):
         return ask_task(loaded, body, JSON, limits.json_bytes)
     return ask_given(loaded, pick_given(document, body, FORMS, "parameters"))
@@ -144,13 +145,6 @@ def _read_json(loaded: Loaded, body: bytes, call: HttpCall, limits: RequestLimit
 
 def _is_tensor(value: Any) -> bool:
     return isinstance(value, simdjson.Object) and {"name", "datatype", "shape"} <= set(value)
-
-
-def _ask_v2(
-    loaded: Loaded, body: str | bytes, header_length: str | None, limits: RequestLimits
-) -> Asked[Outputs]:
-    request = read_fitting(body, header_length, loaded.record, limits.json_bytes)
-    return _ask_request(loaded, request)
 
 
 def _ask_request(loaded: Loaded, request: InferenceRequest) -> Asked[Outputs]:
