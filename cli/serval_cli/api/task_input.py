@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from serval.foreign import refusing
 from serval_cli.failures import CommandFailed
 
 Kind = Literal["text", "image", "audio", "table", "question", "sentences"]
@@ -158,8 +159,11 @@ def table_body(path: Path, parameters: Mapping[str, Any], *, as_json: bool) -> T
     """Send the rows of a CSV file."""
     if path.suffix.lower() not in (".csv", ".tsv"):
         raise CommandFailed(f"{path}: {EXPECTED['table']} expected")
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        separator = "\t" if path.suffix.lower() == ".tsv" else ","
+    separator = "\t" if path.suffix.lower() == ".tsv" else ","
+    with (
+        refusing(lambda said: CommandFailed(f"{path} is not CSV in UTF-8: {said}")),
+        path.open(newline="", encoding="utf-8-sig") as file,
+    ):
         rows = list(csv.reader(file, delimiter=separator))
     if len(rows) < 2:
         raise CommandFailed(f"{path} has {len(rows)} lines: a line of names and rows expected")

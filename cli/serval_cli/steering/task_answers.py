@@ -37,10 +37,15 @@ def call_task(
 
 def await_answer(api: InferenceApi, request_id: str) -> httpx.Response:
     """Wait for what a call of a task became, and return its answer as the call's reply."""
-    with waiting(f"request {request_id} waits (Ctrl-C leaves it; `serval request` has it)") as say:
-        result = api.await_result(request_id, say)
+    result = await_result(api, request_id)
     values = [json.loads(one) for one in result["outputs"][0]["data"]]
     return httpx.Response(200, json=values[0] if len(values) == 1 else values)
+
+
+def await_result(api: InferenceApi, request_id: str) -> Any:
+    """Wait until an async request has ended, and return its V2 inference response."""
+    with waiting(f"request {request_id} waits (Ctrl-C leaves it; `serval request` has it)") as say:
+        return api.await_result(request_id, say)
 
 
 def show_answer(

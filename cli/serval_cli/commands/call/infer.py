@@ -23,10 +23,10 @@ from serval_cli.options import (
     VersionOption,
     new_app,
 )
-from serval_cli.output import note, show, waiting
+from serval_cli.output import note, show
 from serval_cli.stages.stage import find_stage
 from serval_cli.steering.fleet_readiness import runs_on_fleet
-from serval_cli.steering.task_answers import call_task, show_answer, task_of
+from serval_cli.steering.task_answers import await_result, call_task, show_answer, task_of
 from serval_cli.views import models as views
 
 app = new_app()
@@ -117,11 +117,7 @@ def request_answer(
 ) -> Any:
     """Return the V2 inference response, waiting for a fleet if asked to."""
     if patient:
-        request_id = api.submit(model, version, request)
-        with waiting(
-            f"request {request_id} waits (Ctrl-C leaves it; `serval request` has it)"
-        ) as say:
-            return api.await_result(request_id, say)
+        return await_result(api, api.submit(model, version, request))
     reply, headers = api.infer(model, version, request)
     note(f"server-timing: {headers.get('server-timing', 'unknown')}")
     return reply

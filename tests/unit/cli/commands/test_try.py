@@ -216,6 +216,8 @@ def test_a_ragged_table_is_refused_with_its_line(terminal: Terminal, tmp_path: P
     assert "rows.csv: line 3 has 1 cells, the header has 2" in failure(person, "try", str(rows))
     rows.write_text("a,b\n")
     assert "has 1 lines: a line of names and rows expected" in failure(person, "try", str(rows))
+    rows.write_bytes(b"a,b\n1,\xe9\n")
+    assert "rows.csv is not CSV in UTF-8: " in failure(person, "try", str(rows))
 
 
 def test_nobody_is_asked_without_a_terminal(terminal: Terminal) -> None:
