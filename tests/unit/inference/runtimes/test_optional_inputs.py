@@ -11,7 +11,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from serval.bundles.onnx_signature import read_signature
 from serval.bundles.verification.graph import checker_reasons
 from serval.bundles.verification.graph_signature import signature_of
-from serval.errors import InvalidRequest
+from serval.errors import BundleRefused, InvalidRequest
 from serval.inference.batching import has_optional_inputs
 from serval.inference.runtimes.onnx import OnnxModel
 from serval.models.metadata import model_config
@@ -47,6 +47,12 @@ def scaling(factor: int = 1, ir_version: int = 8, *, listed: bool = True) -> Mod
     )
     opsets = [helper.make_opsetid("", 17)]
     return helper.make_model(graph, opset_imports=opsets, ir_version=ir_version)
+
+
+def test_an_initializer_whose_name_is_not_text_is_refused() -> None:
+    body = scaling().SerializeToString().replace(b"factor", b"fact\xffr")
+    with pytest.raises(BundleRefused, match="an initializer's name is not UTF-8"):
+        signature_of(ModelProto.FromString(body))
 
 
 def test_an_initializer_among_the_inputs_is_an_optional_input() -> None:

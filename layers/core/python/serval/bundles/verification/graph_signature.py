@@ -23,11 +23,13 @@ def signature_of(model: ModelProto) -> Signature:
     """
     described = ModelProto(ir_version=model.ir_version, producer_name=model.producer_name)
     described.graph.input.extend(model.graph.input)
-    described.graph.initializer.extend(
-        TensorProto(name=tensor.name, dims=tensor.dims) for tensor in model.graph.initializer
-    )
-    for sparse in model.graph.sparse_initializer:
-        described.graph.sparse_initializer.add().values.name = sparse.values.name
+    # Protobuf decodes a name when it is read.
+    with refusing(lambda said: BundleRefused([f"an initializer's name is not UTF-8: {said}"])):
+        described.graph.initializer.extend(
+            TensorProto(name=tensor.name, dims=tensor.dims) for tensor in model.graph.initializer
+        )
+        for sparse in model.graph.sparse_initializer:
+            described.graph.sparse_initializer.add().values.name = sparse.values.name
     described.graph.output.extend(true_outputs(model))
     return read_signature(described)
 
