@@ -43,11 +43,15 @@ def test_from_zero_to_one_and_back_to_zero(caller: Caller) -> None:
 def test_what_waits_too_long_gets_more_machines(caller: Caller) -> None:
     caller.set_machines(FLEET, 1)
     caller.ready(FLEET, workers=1)
+    # Paused meanwhile: a fast worker had answered all of them before the tick looked.
+    caller.change(FLEET, paused=("slow",))
+    caller.obeyed(FLEET)
     requests = [caller.submitted("slow", asked(100 + number, 2)) for number in range(8)]
     old = timestamp(utc_now() - timedelta(minutes=1))
     for request in requests:
         row = caller.row(request)
         caller.store.save(row, replace(row, created=old))
+    caller.change(FLEET, paused=())
     told = {fleet["fleet"]: fleet for fleet in caller.invoke("tick")["fleets"]}
     assert told[FLEET]["machines"] == 2, told
     caller.ready(FLEET, workers=2)
