@@ -1,6 +1,8 @@
 """Which tests run on one worker, one after another: those of a file, of a stage, or of ``stacks``.
 
 Stages come first: they take minutes, and spend most of them waiting for what the clock decides.
+Two stages share the tests: another one would cost two minutes of a core, to start and to publish
+its models.
 """
 
 import os
@@ -11,8 +13,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 STAGES: Mapping[str, Sequence[str]] = {
-    "fleets": ("fleets", "fleet_failures", "fleets_under_fire"),
-    "rollouts": (
+    "fleets": (
         "rollouts",
         "rollout_commands",
         "permissions",
@@ -20,6 +21,12 @@ STAGES: Mapping[str, Sequence[str]] = {
         "upload_events",
         "fleets_sagemaker",
         "worker_permissions",
+        "fleet_clients",
+        "fleet_scaling",
+        "fleet_words",
+        "fleets",
+        "fleet_failures",
+        "fleets_under_fire",
     ),
     "light": (
         "batch",
@@ -30,9 +37,6 @@ STAGES: Mapping[str, Sequence[str]] = {
         "real_clients",
         "realtime",
         "tasks",
-        "fleet_clients",
-        "fleet_scaling",
-        "fleet_words",
         "task_commands",
     ),
 }

@@ -27,9 +27,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     by_group(items)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def session_of_no_other_file() -> None:
+    """boto3 keeps one session a process, with the credentials of whoever asked first.
+
+    What a file's own fixtures make in its name would be signed with those of the file before.
+    """
+    boto3.DEFAULT_SESSION = None
+
+
 @pytest.fixture(autouse=True)
 def sessions_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """boto3 keeps one session a process, with the credentials of whoever asked first."""
+    """As between files, so between tests."""
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
 
 

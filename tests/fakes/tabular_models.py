@@ -1,16 +1,13 @@
-"""Small models of scikit-learn over mixed columns, as their owners would save them."""
+"""Small models of scikit-learn over mixed columns, as their owners would save them.
+
+Whoever collects tests imports this; scikit-learn is imported by what makes a model of it.
+"""
 
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import polars as pl
-from sklearn.compose import ColumnTransformer
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from serval_cli.commands.publish.init import init
 
@@ -36,6 +33,12 @@ def churn(frame: pl.DataFrame) -> Any:
 
 def mixed_pipeline() -> Any:
     """Train a pipeline of text, category and number; the column ``note`` is dropped."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
     frame = customers()
     words = make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder())
     prepare = ColumnTransformer(
@@ -56,6 +59,8 @@ def write_sample(path: Path) -> Path:
 
 
 def save(model: Any, path: Path) -> Path:
+    import joblib
+
     joblib.dump(model, path)
     return path
 

@@ -105,7 +105,7 @@ BAD = {
         "it is one JSON value over several lines: JSONL has a record a line",
     ),
     "a long JSON document": Bad(
-        "rows.jsonl", json.dumps({"x": [[1, 2]] * 90_000}, indent=1).encode(),
+        "rows.jsonl", b'{\n "x": [\n' + b"  [1,\n 2],\n" * 90_000 + b" [1, 2]]}",
         "it is one JSON value over several lines",
     ),
     "JSONL of other inputs": Bad(

@@ -29,7 +29,7 @@ BY_THE_API = 1 if TIMES > 1 else 5
 SHARES = {"light": 240, "third": 180, "heavier": 180}
 LOST = 10
 CALLERS = 8
-FAIR_BACKLOG, FAIR_REQUESTS = 600, 60
+FAIR_BACKLOG, FAIR_REQUESTS = 600 if TIMES > 1 else 300, 60
 FAIR_TURNS = 25
 """Requests of the backlog that may be begun while half of the light ones wait: counted and not
 timed, and of half of them, as a busy machine may keep any one of them waiting.

@@ -20,7 +20,7 @@ from serval_cli.local.fleets.slots import Process, Slot, Slots
 from serval_cli.local.fleets.supervision import Supervision, spot_fleets, worker_name
 from serval_cli.local.fleets.worker_metrics import WorkerMetrics
 
-POLL_SECONDS = 0.5
+POLL_SECONDS = 1.0
 GONE_SECONDS = 10.0
 """The emulator counts as gone after this long without an answer."""
 logger = logging.getLogger(__name__)
