@@ -49,12 +49,23 @@ class ApiStack(Stack):
         )
         layers = Layers(self, "Layers", stage=stage, built=built_layers)
         api = ServalHttpApi(self, "HttpApi", stage=stage)
+        heavy = HeavyModels(
+            self,
+            "Heavy",
+            stage=stage,
+            layers=layers,
+            storage=storage,
+            api=api,
+            fleets=models.fleets,
+        )
         inference = Inference(
             Construct(self, "Inference"),
             stage=stage,
             layers=layers,
             storage=storage,
             own=list(models.own_functions),
+            on_fleets=list(models.fleets.models),
+            wait=heavy.wait,
         )
         api.route(inference, *model_routes(), *protocol_routes(), *openai_routes())
         for model in models.own_functions:
@@ -70,15 +81,6 @@ class ApiStack(Stack):
             layers=layers,
             storage=storage,
             models=models,
-        )
-        heavy = HeavyModels(
-            self,
-            "Heavy",
-            stage=stage,
-            layers=layers,
-            storage=storage,
-            api=api,
-            fleets=models.fleets,
         )
         batch = BatchJobs(
             self,

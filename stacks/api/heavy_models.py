@@ -63,6 +63,7 @@ class HeavyModels(Construct):
             rights=rights,
             control=control,
         )
+        self.wait = requests.wait
         self.functions: Sequence[ServalFunction] = [
             *requests.functions,
             callbacks.function,

@@ -28,8 +28,9 @@ TIMEOUT = Duration.seconds(29)
 class Inference(ServalFunction):
     """``infer`` for every model, or ``infer-<model>`` for the only model it may read.
 
-    The former hands calls of models that have their ``own`` to these: routes lead there for the
-    paths that are called most, since a stack has 500 resources.
+    The former hands calls of models that have their ``own`` to these, and those of models on fleets
+    to ``wait``: routes lead there for the paths that are called most, since a stack has 500
+    resources.
     """
 
     def __init__(
@@ -43,8 +44,14 @@ class Inference(ServalFunction):
         memory_mib: int = SHARED_MEMORY_MIB,
         code: Path | HandlerImage | None = None,
         own: Sequence[str] = (),
+        on_fleets: Sequence[str] = (),
+        wait: ServalFunction | None = None,
     ) -> None:
         only = None if model == SHARED else model
+        waiting = {}
+        if wait is not None and on_fleets:
+            waiting["fleet_models"] = pack(json.dumps(list(on_fleets)))
+            waiting["wait_function"] = wait.function.function_name
         super().__init__(
             scope,
             f"infer-{only}" if only else "infer",
@@ -58,6 +65,7 @@ class Inference(ServalFunction):
                 ephemeral_storage_mib=EPHEMERAL_STORAGE_MIB,
                 stage=stage.name,
                 **({"own_functions": pack(json.dumps(list(own)))} if own else {}),
+                **waiting,
             ),
             memory_mib=memory_mib,
             timeout=TIMEOUT,
@@ -71,7 +79,10 @@ class Inference(ServalFunction):
         if code is not None:
             grant_secrets(self, stage, model)
         names = [inference_function_name(stage.name, each) for each in own]
-        self.allow(["lambda:InvokeFunction"], [function_arn(self, name) for name in names])
+        others = [function_arn(self, name) for name in names]
+        if wait is not None and on_fleets:
+            others.append(wait.function.function_arn)
+        self.allow(["lambda:InvokeFunction"], others)
 
 
 def direct_routes(model: str) -> tuple[str, str]:

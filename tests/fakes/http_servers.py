@@ -98,6 +98,7 @@ class CompletionsServer:
             routes=[
                 Route("/v1/models", self.models),
                 Route("/v1/completions", self.complete, methods=["POST"]),
+                Route("/v1/chat/completions", self.chat, methods=["POST"]),
             ]
         )
 
@@ -105,6 +106,19 @@ class CompletionsServer:
         if not self.ready:
             return Response(status_code=503)
         return JSONResponse({"object": "list", "data": [{"id": self.model, "object": "model"}]})
+
+    async def chat(self, request: Request) -> Response:
+        """Call the first of the tools, or answer with the last message, reversed."""
+        body = json.loads(await request.body())
+        self.asked.append(body)
+        message: dict[str, Any] = {"role": "assistant", "content": None}
+        if tools := body.get("tools"):
+            called = {"name": tools[0]["function"]["name"], "arguments": "{}"}
+            message["tool_calls"] = [{"id": "call_0", "type": "function", "function": called}]
+        else:
+            message["content"] = body["messages"][-1]["content"][::-1]
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        return JSONResponse({"id": "c", "model": self.model, "choices": [choice]})
 
     async def complete(self, request: Request) -> Response:
         body = json.loads(await request.body())

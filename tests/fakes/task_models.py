@@ -2,13 +2,17 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 from onnx import TensorProto, helper
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from serval.models.signature import Signature, TensorSpec
 from tests.fakes.inference import InMemoryEdge, graph
+from tests.tasks.harness import RECORDED, open_graph
 
+FILES = ("config", "generation_config", "tokenizer", "tokenizer_config")
+"""What a recorded case of text may have beside its graph."""
 WORDS = {"[PAD]": 0, "[UNK]": 1, "good": 2, "bad": 3}
 SENTIMENT = Signature(
     (TensorSpec("input_ids", "INT64", (-1, -1)),), (TensorSpec("logits", "FP32", (-1, 2)),)
@@ -58,3 +62,17 @@ def publish_sentiment(edge: InMemoryEdge, model: str, *beside: str) -> None:
 def sentiment_config() -> bytes:
     """Name the classes."""
     return json.dumps({"id2label": {"0": "NEGATIVE", "1": "POSITIVE"}}).encode()
+
+
+def publish_recorded(edge: InMemoryEdge, model: str, case: str, task: str, **config: Any) -> None:
+    """Publish a recorded case of ``tests/tasks``, with more in its tokenizer_config.json."""
+    folder = RECORDED / case / "bundle"
+    found = open_graph(folder)
+    sign = Signature(tuple(found.inputs.values()), tuple(found.outputs.values()))
+    files = {
+        name: (folder / f"{name}.json").read_bytes()
+        for name in FILES
+        if (folder / f"{name}.json").exists()
+    }
+    files["tokenizer_config"] = json.dumps(json.loads(files["tokenizer_config"]) | config).encode()
+    edge.publish_task(model, (folder / "model.onnx").read_bytes(), sign, {"name": task}, **files)

@@ -2,80 +2,16 @@
 
 import base64
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from serval.handlers.declaration import MIB, HandlerLimits
-from serval.handlers.opening import HandlerOpening
 from serval.handlers.signature import HANDLER_SIGNATURE
-from serval.inference.runtimes.onnx import graph_opening
-from serval.models.version import Form, ModelVersion
-from tests.fakes.secrets import InMemorySecrets
-from tests.fakes.submission import Bench, call, refusal
+from tests.fakes.fleet_calls import SPEAKER, Fleet
+from tests.fakes.submission import call, refusal
 from tests.fakes.task_models import SENTIMENT, publish_sentiment, sentiment_graph
-from tests.fakes.worker import Registry, Stepped, World
-
-SPEAKER = b"""
-class EndpointHandler:
-    def __init__(self, path=""):
-        pass
-
-    def __call__(self, data):
-        if data == {"inputs": "sing"}:
-            return b"RIFF\\0\\0\\0\\0WAVE"
-        return {"heard": data if isinstance(data, dict) else str(data)}
-"""
-
-
-@dataclass
-class WordsWorld(World):
-    """A world whose model ``textgen`` is a graph with a task, or a handler."""
-
-    def open_model(self, record: ModelVersion, path: Path, form: Form | None) -> Any:
-        if path.name != "handler.py":
-            return graph_opening(1024)(record, path, form)
-        limits = HandlerLimits(160 * MIB, 20, 5, MIB)
-        opening = HandlerOpening(lambda lock: (), self.log.append, InMemorySecrets(), limits)
-        return opening.open(record, path)
-
-
-@dataclass
-class Fleet:
-    """Callers of ``textgen``, and a worker that answers while they wait."""
-
-    folder: Path
-    registry: Registry = field(default_factory=Registry)
-    bench: Bench = field(init=False)
-    world: WordsWorld = field(init=False)
-    worker: Stepped = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.bench = Bench(edge=self.registry)
-        self.world = WordsWorld(
-            self.folder,
-            store=self.bench.store,
-            payloads=self.bench.payloads,
-            registry=self.registry,
-        )
-        self.worker = self.world.worker()
-        self.bench.time.meanwhile = self.work
-
-    def work(self) -> int:
-        """Give the worker what was sent, and let it work; return how many batches it ran."""
-        for model, ids in self.bench.queue.sent.items():
-            for request_id in ids:
-                self.world.inbox.send(model, request_id)
-            ids.clear()
-        return self.worker.work()
-
-    def post(self, body: Any, path: str = "/models/textgen", **headers: str) -> dict[str, Any]:
-        event = call("wait", path, body, **headers)
-        if "/versions/" in path:
-            event["pathParameters"] = {"version": path.rpartition("/")[2]}
-        return self.bench.wait.reply(event)
 
 
 @pytest.fixture

@@ -68,6 +68,9 @@ Translation
 ZeroShotClassification
 ZeroShotImageClassification
 accepts
+answer_chat
+answer_completion
+answer_embeddings
 answers_in_list
 flag
 iou

@@ -279,12 +279,12 @@ def test_a_key_that_is_too_fast_is_told_when_to_come_again(ready: Bench) -> None
     assert "the API key may send 6 requests a minute" in reply["body"]
 
 
-def test_a_fleets_model_is_not_run_here_however_its_name_was_written(ready: Bench) -> None:
+def test_a_fleets_model_that_the_stage_was_not_deployed_with_is_not_run_here(ready: Bench) -> None:
     ready.edge.publish("heavy", "1", plus(1), TWO_COLUMNS)
     on_fleet = {"compute": {"target": "fleet", "fleet": "gpu"}}
     object.__setattr__(ready.edge.records["heavy", "1"], "bundle", on_fleet)
     message = refusal(ready.endpoint.reply(event("heavy", document())), 404)
-    assert message.endswith("call POST /v2/models/heavy/infer, its name spelled out")
+    assert message.endswith("run `serval deploy`, which leads its calls there")
     assert "artifact" not in ready.edge.reads
 
 

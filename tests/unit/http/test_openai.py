@@ -8,36 +8,18 @@ from typing import Any
 import pytest
 
 from serval.models.route import Route
-from serval.models.signature import Signature
 from tests.fakes.inference import Bench, bench, event, plus, signature
-from tests.tasks.harness import RECORDED, open_graph
+from tests.fakes.task_models import publish_recorded
 
 TEMPLATE = "{% for m in messages %}{{ m.role[0] }}: {{ m.content }}\n{% endfor %}a:"
 HELLO = [{"role": "user", "content": "Hi"}]
-FILES = ("config", "generation_config", "tokenizer", "tokenizer_config")
-
-
-def publish(made: Bench, model: str, case: str, task: str, **config: Any) -> None:
-    """Publish a recorded case, with more in its tokenizer_config.json."""
-    folder = RECORDED / case / "bundle"
-    found = open_graph(folder)
-    sign = Signature(tuple(found.inputs.values()), tuple(found.outputs.values()))
-    files = {
-        name: (folder / f"{name}.json").read_bytes()
-        for name in FILES
-        if (folder / f"{name}.json").exists()
-    }
-    files["tokenizer_config"] = json.dumps(json.loads(files["tokenizer_config"]) | config).encode()
-    made.edge.publish_task(
-        model, (folder / "model.onnx").read_bytes(), sign, {"name": task}, **files
-    )
 
 
 @pytest.fixture
 def ready(tmp_path: Path) -> Bench:
     made = bench(tmp_path)
     made.edge.grant("srv_good")
-    publish(made, "gpt", "gpt2", "text-generation", chat_template=TEMPLATE)
+    publish_recorded(made.edge, "gpt", "gpt2", "text-generation", chat_template=TEMPLATE)
     return made
 
 
@@ -86,7 +68,9 @@ def test_below_a_models_path_the_path_names_it(ready: Bench) -> None:
 
 
 def test_embeddings_are_answered(ready: Bench) -> None:
-    publish(ready, "embed", "feature-extraction-cls", "feature-extraction", padding_side="right")
+    publish_recorded(
+        ready.edge, "embed", "feature-extraction-cls", "feature-extraction", padding_side="right"
+    )
     ready.edge.records["embed", "1"] = replace(
         ready.edge.records["embed", "1"],
         bundle={"task": {"name": "feature-extraction", "pooling": "cls"}},
@@ -186,7 +170,9 @@ def test_a_failure_of_the_stage_is_a_servers_error(ready: Bench) -> None:
 
 
 def test_a_version_with_a_broken_template_cannot_be_opened(ready: Bench) -> None:
-    publish(ready, "broken", "gpt2", "text-generation", chat_template="{% for m in messages %}")
+    publish_recorded(
+        ready.edge, "broken", "gpt2", "text-generation", chat_template="{% for m in messages %}"
+    )
     reply = ready.endpoint.reply(post("/v1/completions", {"model": "broken", "prompt": "a"}))
     message = refused(reply, 503)["message"]
     assert "tokenizer_config.json: the chat template fails: " in message

@@ -31,7 +31,7 @@
     ├── Unavailable
     │   ├── ArtifactUnavailable    an artifact is lost or corrupt; the next request tries again
     │   ├── RegistryUnavailable    the registry did not answer
-    │   ├── ServiceUnavailable     the metrics, or a model's own function, did not answer
+    │   ├── ServiceUnavailable     the metrics, or a model's function, did not answer
     │   ├── StillWaiting           a heavy request runs on after its caller's connection
     │   └── ModelTooLarge          the version does not fit this function's limits
     ├── RequestCancelled           a heavy request was cancelled while its caller waited
@@ -154,12 +154,12 @@ class ModelWithoutFleet(NotFound):
 
 
 class ModelOnFleet(NotFound):
-    """The model runs on a fleet, but the request took a route of Lambda's models."""
+    """The model runs on a fleet, and the stage was deployed when it did not."""
 
     def __init__(self, model: str) -> None:
         super().__init__(
-            f"model {short_repr(model)} runs on a fleet, and nothing on Lambda does: call "
-            f"POST /v2/models/{model:.63}/infer, its name spelled out"
+            f"model {short_repr(model)} runs on a fleet since the stage was deployed: run "
+            "`serval deploy`, which leads its calls there"
         )
 
 

@@ -129,6 +129,10 @@ class InferSettings(CallerSettings):
     """Name of the stage, under which a handler's secrets are."""
     own_functions: str = "[]"
     """The models with functions of their own, as JSON, which may be packed; for the shared one."""
+    fleet_models: str = "[]"
+    """The models on fleets, likewise."""
+    wait_function: str = ""
+    """The function that answers for these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from serval.handlers.contents import guess_type
-from serval.handlers.process import HandlerAnswer, HandlerProcess
-from serval.handlers.signature import ACCEPT, ANSWER, BODY, CONTENT_TYPE
+from serval.handlers.process import HandlerProcess
+from serval.handlers.signature import ACCEPT, ANSWER, BODY, CONTENT_TYPE, HandlerAnswer
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
 from serval.protocol.binary_tensors import bytes_array

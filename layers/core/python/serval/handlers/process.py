@@ -22,6 +22,7 @@ from serval.handlers.frames import Frame, FrameLost, FrameSocket
 from serval.handlers.log_lines import pass_lines_on
 from serval.handlers.memory import resident_bytes
 from serval.handlers.secrets import Redaction
+from serval.handlers.signature import HandlerAnswer
 from serval.inference.runtimes import ArtifactUnreadable, RuntimeFailed
 from serval.processes import describe_exit, hide_environment
 
@@ -35,14 +36,6 @@ END_SECONDS = 2.0
 
 class ProcessLost(Exception):
     """The handler's process ended, or was ended; says how."""
-
-
-@dataclass(frozen=True, slots=True)
-class HandlerAnswer:
-    """What a handler answered."""
-
-    body: bytes
-    content_type: str
 
 
 @dataclass(slots=True)

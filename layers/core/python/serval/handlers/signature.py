@@ -1,5 +1,7 @@
 """The signature that every handler has: bodies in, answers out, with their types."""
 
+from dataclasses import dataclass
+
 from serval.models.signature import Signature, TensorSpec
 
 BODY, ANSWER = "body", "answer"
@@ -14,3 +16,11 @@ HANDLER_SIGNATURE = Signature(
 The ``content_type`` of all bodies, and what their caller accepts, may come beside them; each answer
 has a type of its own.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerAnswer:
+    """What a handler answered."""
+
+    body: bytes
+    content_type: str

@@ -37,8 +37,6 @@ Names = Mapping[str, str]
 Reply = dict[str, Any]
 Log = Callable[[str], object]
 JSON = "application/json"
-OWN_WORDS = "/models/"
-"""Begins the paths of calls in the words of a task or a handler."""
 REQUEST_ID = "x-request-id"
 """In every error's reply: the gateway's id of the call, which log lines carry as ``request``."""
 RETRY_SECONDS = 1

@@ -17,7 +17,7 @@ from serval.http.call import (
     describe_failure,
     reply_to,
 )
-from serval.http.protocols.choose import choose_protocol
+from serval.http.protocols.choose import choose_protocol, find_address
 from serval.http.protocols.protocol import WireProtocol
 from serval.http.refusals import refuse_by_path
 from serval.http.replies import sized_reply
@@ -27,15 +27,15 @@ from serval.models.route import Counted, choose_target
 from serval.protocol.limits import MOST, RequestLimits
 
 
-class OwnFunctions(Protocol):
-    """The functions of models that have their own."""
+class OtherFunctions(Protocol):
+    """The functions that answer for models which this one does not run."""
 
     @property
     def names(self) -> Mapping[str, str]:
         """Model → its function."""
 
     def ask(self, model: str, event: Event) -> Reply:
-        """Let a model's own function answer an event, or raise ``ServiceUnavailable``."""
+        """Let a model's function answer an event, or raise ``ServiceUnavailable``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,9 @@ class InferEndpoint:
     log: Log
     rate_limit: RealtimeLimit = field(default_factory=RealtimeLimit)
     limits: RequestLimits = MOST
-    own_functions: OwnFunctions | None = None
-    """What answers calls of models that have their own, in the function that all models share.
+    others: OtherFunctions | None = None
+    """What answers, in the function that all models share, for those that have their own, or run on
+    fleets.
 
     API Gateway takes the most called paths there by itself, and brings all others here.
     """
@@ -63,10 +64,10 @@ class InferEndpoint:
     def _answer(self, call: HttpCall) -> Reply:
         """Choose the version, infer, and count the request for its track."""
         protocol = choose_protocol(call.path)
-        model, version = self._address(call, protocol)
+        model, version = find_address(call, protocol, self.admission)
         caller, route = self.admission.admit(call.headers, model)
-        if self.own_functions is not None and model in self.own_functions.names:
-            return self.own_functions.ask(model, call.event)
+        if self.others is not None and model in self.others.names:
+            return self.others.ask(model, call.event)
         self.rate_limit.take(caller)
         target = choose_target(route, version, call.affinity or call.id)
         try:
@@ -82,14 +83,6 @@ class InferEndpoint:
             raise
         self.metrics.count_answer(model, target.track, latency_ms)
         return reply
-
-    def _address(self, call: HttpCall, protocol: WireProtocol) -> tuple[str, str | None]:
-        """Return the model and the version that are called; refuse strangers first."""
-        try:
-            return protocol.address(call)
-        except ServalError:
-            self.admission.authenticate(call.headers)
-            raise
 
     def _answer_by_stable(
         self, call: HttpCall, protocol: WireProtocol, model: str, stable: str, failure: ServalError

@@ -16,6 +16,7 @@ from serval.errors import (
     RateLimited,
     RequestFailed,
     ServalError,
+    StillWaiting,
     UnsupportedFeature,
 )
 from serval.http.call import (
@@ -89,7 +90,10 @@ def refuse_for_openai(error: ServalError, status: HTTPStatus, call: HttpCall) ->
         "param": param,
         "code": code,
     }
-    return text_reply(status, json.dumps({"error": about}), error_headers(error, call))
+    headers = {**error_headers(error, call)}
+    if isinstance(error, StillWaiting):  # a second request would be a second piece of work
+        headers["x-should-retry"] = "false"
+    return text_reply(status, json.dumps({"error": about}), headers)
 
 
 def refuse_for_mlflow(error: ServalError, status: HTTPStatus, call: HttpCall) -> Reply:
@@ -103,7 +107,8 @@ def refuse_for_mlflow(error: ServalError, status: HTTPStatus, call: HttpCall) ->
 def refuse_for_sagemaker(error: ServalError, status: HTTPStatus, call: HttpCall) -> Reply:
     """Write an error as the AWS SDKs read it: its type in a header, a model's own as ModelError."""
     document: dict[str, Any] = {"Message": str(error)}
-    if isinstance(error, InferenceFailed | RequestFailed):
+    # The SDKs repeat a call that is answered with 503, which would be a second piece of work.
+    if isinstance(error, InferenceFailed | RequestFailed | StillWaiting):
         document |= {
             "ErrorCode": "INTERNAL_FAILURE_FROM_MODEL",
             "OriginalStatusCode": int(status),

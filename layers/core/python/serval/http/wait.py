@@ -1,22 +1,30 @@
-"""``POST /v2/models/{model}[/versions/{version}]/infer`` of a model on a fleet, and its own words.
+"""Inference calls of models on fleets, in whatever protocol they come.
 
-The reply is the protocol's own, or the task's or handler's, 200 or an error: the function submits
-an async request and waits for it. A request that takes longer goes on, and the error names it.
+The reply is the protocol's own, 200 or an error: the function submits an async request and waits
+for it. A request that takes longer goes on, and the error names it.
 """
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from serval.access.admission import Admission, SubmitLimit
+from serval.access.api_key import Caller
 from serval.errors import InvalidInputs, RequestCancelled, RequestFailed, StillWaiting
 from serval.http.aws_failures import translate_aws_failures
 from serval.http.bodies import SentBody, read_sent_body
-from serval.http.call import JSON, OWN_WORDS, Event, HttpCall, Log, Reply, reply_to
-from serval.http.fleet_words import FleetWords
+from serval.http.call import JSON, Event, HttpCall, Log, Reply, reply_to
+from serval.http.distant import as_loaded
+from serval.http.protocols import v2
+from serval.http.protocols.choose import choose_protocol, find_address
+from serval.http.protocols.protocol import WireProtocol
+from serval.http.refusals import refuse_by_path
 from serval.http.replies import sized_reply
 from serval.models.route import Route
+from serval.models.signature import TensorSpec
+from serval.models.tensor import Tensor
+from serval.protocol.client import read_response, write_request
 from serval.protocol.limits import MOST, RequestLimits
 from serval.requests.ports import Payloads
 from serval.requests.request import AsyncRequest
@@ -43,61 +51,114 @@ class WaitEndpoint:
 
     def reply(self, event: Event) -> Reply:
         """Answer an event of API Gateway."""
-        return reply_to(event, self._answer, self.log, self.admission.authenticator)
+        return reply_to(event, self._answer, self.log, self.admission.authenticator, refuse_by_path)
 
     @translate_aws_failures()
     def _answer(self, call: HttpCall) -> Reply:
         begun = self.clock()
-        caller, route = self.admission.admit(call.headers, call.model)
+        protocol = choose_protocol(call.path)
+        model, version = find_address(call, protocol, self.admission)
+        caller, route = self.admission.admit(call.headers, model)
         self.rate_limit.take(caller)
-        words = self._read_words(call, route) if call.path.startswith(OWN_WORDS) else None
-        body = read_sent_body(call, self.limits) if words is None else words.sent
-        request = self.submit.submit(describe_submission(call, body), caller, route)
-        request = self.wait.wait(request, WAIT_SECONDS - (self.clock() - begun))
+        waiting = WaitingCall(self, call, model, version, caller, route, begun)
+        if protocol is v2:
+            return self._reply_as_stored(waiting)
+        return self._reply_in(protocol, waiting)
+
+    def _reply_as_stored(self, waiting: "WaitingCall") -> Reply:
+        """Reply with the stored response, which has the form that the caller asked for."""
+        result = waiting.ask(read_sent_body(waiting.call, self.limits))
+        length = waiting.answered.response_header_length
+        if length is None:
+            return waiting.reply(result, {"content-type": JSON})
+        headers = {
+            "content-type": "application/octet-stream",
+            "inference-header-content-length": str(length),
+        }
+        return waiting.reply(result, headers)
+
+    def _reply_in(self, protocol: WireProtocol, waiting: "WaitingCall") -> Reply:
+        """Reply in another protocol, which reads and writes as for a version in memory."""
+        record = self.submit.checks.find_version(waiting.model, waiting.route, waiting.version)
+        asked = protocol.read(as_loaded(record, waiting.send), waiting.call, self.limits)
+        answer = asked.run()
+        version = waiting.answered.version or record.version
+        if version != record.version:  # a candidate's, whose name the protocol may write
+            other = as_loaded(replace(record, version=version), waiting.send)
+            asked = protocol.read(other, waiting.call, self.limits)
+        written = asked.write(answer)
+        return waiting.reply(
+            written.body, {"content-type": written.content_type, **written.headers}
+        )
+
+
+@dataclass(slots=True)
+class WaitingCall:
+    """One call that becomes an async request and waits for it."""
+
+    endpoint: WaitEndpoint
+    call: HttpCall
+    model: str
+    version: str | None
+    caller: Caller
+    route: Route
+    begun: float
+    answered: AsyncRequest = field(init=False)
+    """The request, once it has succeeded."""
+
+    def ask(self, body: SentBody) -> bytes:
+        """Submit an inference request, and return its result.
+
+        Raises
+        ------
+        StillWaiting
+            If it takes longer than a caller can wait.
+        InvalidInputs, RequestCancelled, RequestFailed
+            If it ends without a result.
+        """
+        submission = Submission(
+            model=self.model,
+            version=self.version,
+            payload=body.content,
+            header_length=body.header_length,
+            affinity=self.call.affinity,
+        )
+        endpoint = self.endpoint
+        request = endpoint.submit.submit(submission, self.caller, self.route)
+        left = WAIT_SECONDS - (endpoint.clock() - self.begun)
+        request = endpoint.wait.wait(request, left)
         if request.open:
-            raise StillWaiting(request.model, request.id, self.clock() - begun)
-        return self._reply_with(request, words, call.headers.get("accept-encoding", ""))
-
-    def _read_words(self, call: HttpCall, route: Route) -> FleetWords:
-        record = self.submit.checks.find_version(call.model, route, call.version)
-        return FleetWords.read(call, record, self.limits)
-
-    def _reply_with(
-        self, request: AsyncRequest, words: FleetWords | None, accept_encoding: str
-    ) -> Reply:
+            raise StillWaiting(request.model, request.id, endpoint.clock() - self.begun)
         if request.status == "cancelled":
             raise RequestCancelled(request.id)
         if request.refused:
             raise InvalidInputs(request.error or "")
         if request.status == "failed":
             raise RequestFailed(request.id, request.error or "no reason was given")
-        result = self.payloads.get(request.response_key or "")
+        result = endpoint.payloads.get(request.response_key or "")
         if result is None:
             raise RequestFailed(request.id, "its result is gone")
-        headers = {
-            "serval-model-version": request.version or "",
-            "server-timing": server_timing(request),
+        self.answered = request
+        return result
+
+    def send(
+        self, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec], *, binary: bool = True
+    ) -> list[Tensor]:
+        """Run inputs on the fleet; raise as ``ask`` does."""
+        head, content = write_request(inputs, outputs, binary_outputs=binary)
+        result = self.ask(SentBody(content, len(head)))
+        length = self.answered.response_header_length
+        return read_response(result, None if length is None else str(length), outputs)
+
+    def reply(self, body: bytes, headers: dict[str, str]) -> Reply:
+        """Make the reply of an answer."""
+        headers |= {
+            "serval-model-version": self.answered.version or "",
+            "server-timing": server_timing(self.answered),
         }
-        elsewhere = f"GET /async/requests/{request.id} gives a URL of it"
-        length, content_type = request.response_header_length, JSON
-        if words is not None:
-            result, content_type = words.answer(result, length)
-        elif length is not None:
-            content_type = "application/octet-stream"
-            headers["inference-header-content-length"] = str(length)
-        headers["content-type"] = content_type
-        return sized_reply(result, headers, accept_encoding, lambda _: elsewhere)
-
-
-def describe_submission(call: HttpCall, body: SentBody) -> Submission:
-    """Describe what a call submits."""
-    return Submission(
-        model=call.model,
-        version=call.version,
-        payload=body.content,
-        header_length=body.header_length,
-        affinity=call.affinity,
-    )
+        elsewhere = f"GET /async/requests/{self.answered.id} gives a URL of it"
+        accept_encoding = self.call.headers.get("accept-encoding", "")
+        return sized_reply(body, headers, accept_encoding, lambda _: elsewhere)
 
 
 def server_timing(request: AsyncRequest) -> str:

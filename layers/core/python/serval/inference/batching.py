@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from serval.models.signature import Signature
-from serval.models.task_signature import PARAMETERS, TASK_INPUTS, answers_row_by_row
+from serval.models.task_signature import OPENAI, PARAMETERS, TASK_INPUTS, answers_row_by_row
 from serval.models.tensor import Tensor
 from serval.models.version import ModelVersion
 
@@ -62,22 +62,28 @@ def gather(
 
 
 def has_task_inputs(record: ModelVersion, inputs: Sequence[Tensor]) -> bool:
-    """Return whether these are inputs of a version's task, and not of its graph.
+    """Return whether these are inputs of a version's task, or calls of OpenAI's API.
 
     A graph may have an input of that name; its rank tells them apart.
     """
-    if record.task is None:
+    of_task = TASK_INPUTS if record.task is not None else frozenset()
+    names = of_task | {OPENAI} if record.speaks_openai else of_task
+    if not names:
         return False
     own = {spec.name: len(spec.shape) for spec in record.signature.inputs}
     return any(
-        tensor.name in TASK_INPUTS and own.get(tensor.name) != tensor.array.ndim
-        for tensor in inputs
+        tensor.name in names and own.get(tensor.name) != tensor.array.ndim for tensor in inputs
     )
 
 
 def task_key(record: ModelVersion, inputs: Sequence[Tensor]) -> ShareKey | None:
-    """Return the key of a request to a version's task: its input, and what its parameters say."""
+    """Return the key of a request to a version's task: its input, and what its parameters say.
+
+    Calls of OpenAI's API share a run if an inference server answers them, which batches by itself.
+    """
     given, *beside = inputs
+    if given.name == OPENAI:
+        return None if record.task is not None else (record.version, shape_key([given]))
     together = answers_row_by_row(record.task or "", record.signature)
     if not together or given.name == PARAMETERS or rows_in([given]) is None:
         return None

@@ -212,11 +212,7 @@ class LoadedVersions:
 
 
 def on_lambda(find: Callable[[str, str], ModelVersion]) -> Callable[[str, str], ModelVersion]:
-    """Find versions as ``find`` does, except those that run on a fleet.
-
-    A path whose name has a character as ``%74`` is not the one that a fleet's model is deployed on,
-    and leads to the function that all other models share.
-    """
+    """Find versions as ``find`` does, except those that run on a fleet."""
 
     def find_on_lambda(model: str, version: str) -> ModelVersion:
         record = find(model, version)

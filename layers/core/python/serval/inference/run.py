@@ -15,9 +15,9 @@ from serval.errors import (
 from serval.inference.batching import divide_outputs, has_task_inputs, join_inputs
 from serval.inference.loaded import Loaded, LoadedVersions
 from serval.inference.runtimes import RuntimeFailed
-from serval.models.signature import Signature
+from serval.models.signature import Signature, TensorSpec
 from serval.models.storage import VERSION
-from serval.models.task_signature import task_signatures
+from serval.models.task_signature import OPENAI, OPENAI_SIGNATURE
 from serval.models.tensor import Tensor
 from serval.models.version import ModelVersion
 from serval.protocol.limits import MOST_JSON_BYTES
@@ -70,9 +70,7 @@ def fit_request(
     try:
         return read(record.signature)
     except InvalidRequest as refused:
-        if record.task is None:
-            raise
-        for signature in task_signatures(record.task):
+        for signature in record.more_signatures:
             with suppress(InvalidInputs):
                 return read(signature)
         # Its tensors are not the task's either: the first refusal knows them better.
@@ -109,18 +107,30 @@ def run_request(loaded: Loaded, request: InferenceRequest) -> Outputs:
 
 
 def is_for_task(loaded: Loaded, inputs: Sequence[Tensor]) -> bool:
-    """Return whether these are inputs of a version's task, and not of its graph."""
-    return loaded.task is not None and has_task_inputs(loaded.record, inputs)
+    """Return whether these are inputs of a version's task or calls of OpenAI's API."""
+    is_graph_alone = loaded.task is None and loaded.record.runtime == "onnx"
+    return not is_graph_alone and has_task_inputs(loaded.record, inputs)
 
 
 def run_version_task(loaded: Loaded, inputs: Sequence[Tensor]) -> Outputs:
     """Answer a request by the version's task."""
+    if inputs[0].name == OPENAI:
+        return _run_openai(loaded, inputs)
     # Imported here, so that a version of tensors pays for no task.
     from serval.tasks.tensors import run_task
 
     if loaded.task is None:
         raise InvalidRequest("the model has no task")
     return run_task(loaded.task, inputs)
+
+
+def _run_openai(loaded: Loaded, inputs: Sequence[Tensor]) -> Outputs:
+    """Answer calls of OpenAI's API by the version's task, or else its inference server."""
+    if loaded.task is None:
+        return _run_model(loaded, inputs, OPENAI_SIGNATURE.outputs)
+    from serval.tasks.openai.call import answer_calls
+
+    return answer_calls(inputs[0].array.tolist(), loaded.record, loaded.task)
 
 
 def try_request(loaded: Loaded, request: InferenceRequest) -> Outputs | ServalError:
@@ -171,8 +181,12 @@ def _divide(outputs: Outputs, rows: Sequence[int]) -> list[Outputs]:
 
 def run_version(loaded: Loaded, inputs: Sequence[Tensor], names: Sequence[str]) -> Outputs:
     """Run a loaded version once, for the outputs of these names."""
+    return _run_model(loaded, inputs, [loaded.outputs[name] for name in names])
+
+
+def _run_model(loaded: Loaded, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> Outputs:
     try:
-        return loaded.model.run(inputs, [loaded.outputs[name] for name in names])
+        return loaded.model.run(inputs, outputs)
     except RuntimeFailed as error:
         raise InferenceFailed(loaded.record.model, loaded.record.version, str(error)) from error
 

@@ -57,6 +57,13 @@ Others draw lots, pad what no mask covers, or run their graph several times for 
 """
 TASK_INPUTS = frozenset(NAMES.values())
 """Names of a task's inputs among tensors."""
+OPENAI = "openai"
+OPENAI_SIGNATURE = Signature(
+    (TensorSpec(OPENAI, "BYTES", (-1,)),), (TensorSpec(ANSWERS, "BYTES", (-1,)),)
+)
+"""Calls of OpenAI's API, one an element (``serval.tasks.openai.call``)."""
+OPENAI_TASKS = frozenset({"feature-extraction", "text-generation"})
+"""Tasks that answer such calls."""
 
 
 LABELLING = (

@@ -13,7 +13,13 @@ from itertools import chain
 from typing import Any
 
 from serval.models.signature import Signature
-from serval.models.task_signature import is_batched, task_signature
+from serval.models.task_signature import (
+    OPENAI_SIGNATURE,
+    OPENAI_TASKS,
+    is_batched,
+    task_signature,
+    task_signatures,
+)
 
 TAG_PLACE = 16
 """The number of characters before the tag, which are those of a second or of a hash."""
@@ -90,6 +96,21 @@ class ModelVersion:
         """The version's task, or None for a model of tensors alone."""
         section: Mapping[str, Any] = self.bundle.get("task") or {}
         return section.get("name")
+
+    @property
+    def speaks_openai(self) -> bool:
+        """Whether it answers calls of OpenAI's API: by its task, or its inference server."""
+        if self.task is not None:
+            return self.task in OPENAI_TASKS
+        return self.runtime != "onnx" and (
+            self.bundle.get("runtime", {}).get("protocol") == "openai"
+        )
+
+    @property
+    def more_signatures(self) -> tuple[Signature, ...]:
+        """What requests may have instead of the graph's tensors."""
+        of_task = () if self.task is None else task_signatures(self.task)
+        return (*of_task, OPENAI_SIGNATURE) if self.speaks_openai else of_task
 
     @property
     def task_options(self) -> dict[str, Any]:

@@ -13,10 +13,10 @@ class Parameters:
 
     values: Mapping[str, Any] = field(default_factory=dict)
 
-    def expect(self, known: Collection[str]) -> None:
-        """Refuse a parameter that the task does not have."""
+    def expect(self, known: Collection[str] | None) -> None:
+        """Refuse a parameter that the task does not have; None: it has any."""
         for name in self.values:
-            if name not in known:
+            if known is not None and name not in known:
                 expected = ", ".join(sorted(known)) or "no parameters"
                 raise InvalidParameter(name, self.values[name], f"one of: {expected}")
 

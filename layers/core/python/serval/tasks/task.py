@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from serval.tasks.parameters import Parameters
 
@@ -26,11 +26,17 @@ class Media:
 class Task(Protocol):
     """A loaded task: inputs in, answers out."""
 
-    takes: ClassVar[InputKind]
-    accepts: ClassVar[frozenset[str]]
-    """Names of the parameters that a request may have."""
-    answers_in_list: ClassVar[bool]
-    """Whether a single input's answer is sent as a list of one, as clients of generation expect."""
+    @property
+    def takes(self) -> InputKind:
+        """What one input is."""
+
+    @property
+    def accepts(self) -> frozenset[str] | None:
+        """Names of the parameters that a request may have; None: whoever runs it checks them."""
+
+    @property
+    def answers_in_list(self) -> bool:
+        """Whether a single input's answer is sent as a list of one, as for generation."""
 
     def answer(self, inputs: Sequence[Any], parameters: Parameters) -> list[Any]:
         """Answer inputs of the kind ``takes``; return one JSON value, or ``Media``, for each.

@@ -11,7 +11,7 @@ from serval.access.admission import Admission, Authenticator
 from serval.aws.signed.addresses import bucket_url, service_url
 from serval.aws.signed.client import SignedClient
 from serval.aws.signed.edge import EdgeArtifacts, EdgeRegistry
-from serval.aws.signed.own_functions import SignedFunctions
+from serval.aws.signed.functions import SignedFunctions
 from serval.bootstrap.function import LambdaFunction, http_function
 from serval.bootstrap.log import print_line
 from serval.http.infer import InferEndpoint
@@ -29,7 +29,7 @@ from serval.shutdown import on_shutdown
 LOAD_SECONDS = 25.0
 """Of the 29 that a call may take."""
 ANSWER_SECONDS = 28.0
-"""Of the same, for a model's own function."""
+"""Of the same, for another function."""
 
 
 def build() -> LambdaFunction[InferEndpoint]:
@@ -66,15 +66,16 @@ def build() -> LambdaFunction[InferEndpoint]:
             metrics,
             print_line,
             limits=limits,
-            own_functions=own_functions(settings),
+            others=other_functions(settings),
         ),
     )
 
 
-def own_functions(settings: InferSettings) -> SignedFunctions | None:
-    """Return what hands calls to models' own functions; None if there are none to hand to."""
-    models: list[str] = json.loads(unpack(settings.own_functions))
-    if not models:
+def other_functions(settings: InferSettings) -> SignedFunctions | None:
+    """Return what hands calls to other functions; None if there are none to hand to."""
+    own: list[str] = json.loads(unpack(settings.own_functions))
+    on_fleets: list[str] = json.loads(unpack(settings.fleet_models))
+    if not own and not on_fleets:
         return None
     client = SignedClient(
         service="lambda",
@@ -83,8 +84,8 @@ def own_functions(settings: InferSettings) -> SignedFunctions | None:
         endpoint_url=settings.aws_endpoint_url or service_url("lambda", settings.aws_region),
         timeout_seconds=ANSWER_SECONDS,
     )
-    names = {model: inference_function_name(settings.stage, model) for model in models}
-    return SignedFunctions(client, names)
+    names = {model: inference_function_name(settings.stage, model) for model in own}
+    return SignedFunctions(client, dict.fromkeys(on_fleets, settings.wait_function) | names)
 
 
 def opening(settings: InferSettings) -> OpenModel:

@@ -6,6 +6,9 @@ A protocol is imported by the first call that speaks it, so that plain tensors p
 from importlib import import_module
 from typing import cast
 
+from serval.access.admission import Admission
+from serval.errors import ServalError
+from serval.http.call import HttpCall
 from serval.http.protocols import v2
 from serval.http.protocols.protocol import WireProtocol
 from serval.http.refusals import is_openai
@@ -27,3 +30,20 @@ def choose_protocol(path: str) -> WireProtocol:
     if is_openai(path):
         name = "openai"
     return cast(WireProtocol, import_module(f"serval.http.protocols.{name}"))
+
+
+def find_address(
+    call: HttpCall, protocol: WireProtocol, admission: Admission
+) -> tuple[str, str | None]:
+    """Return the model and the version that are called; refuse strangers first.
+
+    Raises
+    ------
+    InvalidRequest, NotAuthenticated
+        If the call names no model, or comes from a stranger.
+    """
+    try:
+        return protocol.address(call)
+    except ServalError:
+        admission.authenticate(call.headers)
+        raise

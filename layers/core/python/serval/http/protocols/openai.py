@@ -6,38 +6,30 @@ Specification: https://platform.openai.com/docs/api-reference.
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from serval.errors import InvalidParameter, PathNotFound
 from serval.http.call import JSON, HttpCall
+from serval.http.distant import DistantModel
 from serval.http.protocols.protocol import Asked, Written
 from serval.inference.loaded import Loaded
 from serval.protocol.content import to_bytes
 from serval.protocol.limits import RequestLimits
 from serval.tasks.call import write_json
-from serval.tasks.openai.chat import answer_chat
-from serval.tasks.openai.completions import answer_completion
-from serval.tasks.openai.document import AnswerHead, read_body
-from serval.tasks.openai.embeddings import answer_embeddings
-from serval.tasks.task import Task
+from serval.tasks.openai.call import MOST_BYTES, OPERATIONS, OpenAICall, answer_call
+from serval.tasks.openai.document import read_body
 
-Answer = Callable[[Task | None, Mapping[str, Any], AnswerHead], dict[str, Any]]
 PATH = re.compile(r"(?:/models/[^/]+)?/v1/(.+?)/?")
-ANSWERS: Mapping[str, Answer] = {
-    "chat/completions": answer_chat,
-    "completions": answer_completion,
-    "embeddings": answer_embeddings,
-}
-BODY = RequestLimits(2**22, 2**22)
-"""Bytes of a body: text is bounded more narrowly, and the model is known only afterwards."""
+BODY = RequestLimits(MOST_BYTES, MOST_BYTES)
+"""Whatever the function's own limits: the model is known only when the body has been read."""
 FEWER = "ask for fewer choices, dimensions or inputs at once, or for 'base64'"
 
 
 def address(call: HttpCall) -> tuple[str, str | None]:
     """Return the model in the path or the body, and the version in a header."""
-    _find_answer(call)
+    _find_operation(call)
     if call.path.startswith("/models/"):
         return call.model, call.version
     model = _read_document(call).get("model")
@@ -46,28 +38,34 @@ def address(call: HttpCall) -> tuple[str, str | None]:
     return model, call.version
 
 
-def read(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> Asked[dict[str, Any]]:
-    """Read a body; whether it fits the model's task shows when it is answered."""
-    record = loaded.record
-    is_handler = record.runtime == "python"
-    head = AnswerHead(
-        call.id, int(time.time()), record.model, record.version, record.task, is_handler
-    )
-    answer = _find_answer(call)
-    return Asked(partial(answer, loaded.task, _read_document(call), head), write)
+def read(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> Asked[bytes]:
+    """Read a body; whether it fits the model's task shows when it is answered.
+
+    Raises
+    ------
+    UnsupportedFeature
+        If a model somewhere else has no such answers.
+    """
+    record, operation = loaded.record, _find_operation(call)
+    asked = OpenAICall(operation, record.model, call.id, int(time.time()), _read_document(call))
+    if not isinstance(loaded.model, DistantModel):
+        return Asked(lambda: write_json(answer_call(asked, record, loaded.task)), write)
+    if not record.speaks_openai:
+        raise asked.head(record).refuse_task("calls of OpenAI's API", "text-generation")
+    return Asked(partial(loaded.model.call_openai, asked), write)
 
 
-def write(answer: dict[str, Any]) -> Written:
+def write(answer: bytes) -> Written:
     """Write an answer."""
-    return Written(write_json(answer), JSON, lambda _: FEWER)
+    return Written(answer, JSON, lambda _: FEWER)
 
 
-def _find_answer(call: HttpCall) -> Answer:
+def _find_operation(call: HttpCall) -> str:
     found = PATH.fullmatch(call.path)
-    answer = ANSWERS.get(found[1]) if found else None
-    if answer is None:
-        raise PathNotFound(call.method, call.path, [f"POST /v1/{name}" for name in ANSWERS])
-    return answer
+    operation = found[1] if found else ""
+    if operation not in OPERATIONS:
+        raise PathNotFound(call.method, call.path, [f"POST /v1/{name}" for name in OPERATIONS])
+    return operation
 
 
 def _read_document(call: HttpCall) -> Mapping[str, Any]:

@@ -1,7 +1,7 @@
 """``POST /models/{model}[/versions/{version}]``: a task or a handler, in its own words."""
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from serval.errors import InferenceFailed, UnsupportedFeature
 from serval.http.call import HttpCall
@@ -11,8 +11,19 @@ from serval.inference.runtimes import RuntimeFailed
 from serval.models.version import ModelVersion
 from serval.protocol.limits import RequestLimits
 
+if TYPE_CHECKING:  # a version of tensors pays for no handler
+    from serval.handlers.signature import HandlerAnswer
+
 FEWER_INPUTS = "send fewer inputs, or run a batch job over a file of them"
 LESS = "let the handler answer with less, or take the answer compressed (Accept-Encoding: gzip)"
+
+
+@runtime_checkable
+class CalledModel(Protocol):
+    """A handler, here or elsewhere."""
+
+    def call(self, body: bytes, content_type: str = "", accept: str = "") -> "HandlerAnswer":
+        """Call it with one body."""
 
 
 def address(call: HttpCall) -> tuple[str, str | None]:
@@ -67,15 +78,12 @@ def refuse_without_words(record: ModelVersion) -> None:
 
 def ask_handler(loaded: Loaded, body: str | bytes, content_type: str, accept: str) -> Asked[Any]:
     """Hand a body on to a handler, whose answer goes back as it is."""
-    from serval.handlers.model import HandlerModel
-    from serval.handlers.process import HandlerAnswer
-
     record, model = loaded.record, loaded.model
-    if not isinstance(model, HandlerModel):
+    if not isinstance(model, CalledModel):
         raise InferenceFailed(record.model, record.version, "it is no handler")
     raw = body.encode() if isinstance(body, str) else body
 
-    def run() -> HandlerAnswer:
+    def run() -> "HandlerAnswer":
         try:
             return model.call(raw, content_type, accept)
         except RuntimeFailed as error:

@@ -1,9 +1,10 @@
-"""The ``http`` runtime's servers that speak OpenAI's completions.
+"""The ``http`` runtime's servers that speak OpenAI's API.
 
-Input ``prompt`` (BYTES) holds one prompt in each element, output ``text`` (BYTES) its completion.
-The inputs ``max_tokens``, ``temperature`` and ``stop`` may be in the signature too, with one
-element for each prompt, or one for all. Each prompt is a call of its own: such a server batches by
-itself.
+Calls of that API are handed on as they are, and answered with what the server says. Tensors become
+completions: input ``prompt`` (BYTES) holds one prompt in each element, output ``text`` (BYTES) its
+completion. The inputs ``max_tokens``, ``temperature`` and ``stop`` may be in the signature too,
+with one element for each prompt, or one for all. Each is a call of its own: such a server batches
+by itself.
 """
 
 import json
@@ -12,12 +13,14 @@ from typing import Any
 
 import httpx
 
-from serval.errors import InvalidInputs, InvalidTensor
+from serval.errors import InvalidInputs, InvalidParameter, InvalidTensor
 from serval.inference.runtimes import ArtifactUnreadable, RuntimeFailed
 from serval.inference.runtimes.http_server import HttpRequest, Server
 from serval.models.signature import Signature, TensorSpec
+from serval.models.task_signature import ANSWERS, OPENAI
 from serval.models.tensor import Tensor
 from serval.protocol.binary_tensors import bytes_array
+from serval.tasks.openai.call import OpenAICall
 
 PROMPT, TEXT = "prompt", "text"
 DATATYPES: Mapping[str, frozenset[str]] = {
@@ -45,7 +48,7 @@ class Completions:
         server.await_ready(self._missing, ready_seconds)
 
     def run(self, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> list[Tensor]:
-        """Complete every prompt.
+        """Complete every prompt, or answer every call of OpenAI's API.
 
         Raises
         ------
@@ -55,6 +58,8 @@ class Completions:
             If it fails, is not there, or answers something else.
         """
         by_name = {tensor.name: tensor for tensor in inputs}
+        if OPENAI in by_name:
+            return [self._hand_on(by_name[OPENAI])]
         prompts = by_name[PROMPT].array
         columns = {name: values_by_prompt(tensor, prompts.size) for name, tensor in by_name.items()}
         calls = [
@@ -67,6 +72,28 @@ class Completions:
     def interrupt(self) -> None:
         """End the run that is under way, and every later one, with ``RuntimeFailed``."""
         self._server.interrupt()
+
+    def _hand_on(self, calls: Tensor) -> Tensor:
+        """Hand calls on in the server's name for the model, and answer in the caller's."""
+        asked = [OpenAICall.from_element(element) for element in calls.array.tolist()]
+        answers = self._server.post_all([self._post(call) for call in asked])
+        written = [self._rename(answer, call) for answer, call in zip(answers, asked, strict=True)]
+        return Tensor(ANSWERS, "BYTES", bytes_array(written, calls.array.shape))
+
+    def _post(self, call: OpenAICall) -> HttpRequest:
+        if call.body.get("stream"):
+            raise InvalidParameter("stream", True, "false (an answer comes whole: leave it out)")
+        body = {**call.body, "model": self._server.declared.model}
+        return lambda client: client.post(f"/v1/{call.operation}", json=body)
+
+    def _rename(self, answer: bytes, call: OpenAICall) -> bytes:
+        try:
+            document = {**json.loads(answer), "model": call.model}
+        except (TypeError, ValueError) as error:
+            raise RuntimeFailed(
+                f"{self._server.declared.address} answered what is no JSON object: {error}"
+            ) from error
+        return json.dumps(document, ensure_ascii=False).encode()
 
     def _call(self, asked: dict[str, Any]) -> HttpRequest:
         if not asked.get("stop", "?"):

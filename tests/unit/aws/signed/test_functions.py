@@ -1,4 +1,4 @@
-"""How the shared function asks models' own functions."""
+"""How the shared function asks the functions that answer for other models."""
 
 import io
 import json
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from serval.aws.signed.client import AwsRefused, AwsUnavailable
-from serval.aws.signed.own_functions import SignedFunctions
+from serval.aws.signed.functions import SignedFunctions
 from serval.errors import ServiceUnavailable
 
 
@@ -69,7 +69,7 @@ def test_an_event_of_another_alphabet_is_sent_no_longer_than_it_came() -> None:
                 b'{"errorType": "Sandbox.Timedout", "errorMessage": "secret"}',
                 {"x-amz-function-error": "Unhandled"},
             ),
-            "its own function did not answer: Sandbox.Timedout$",
+            "its function did not answer: Sandbox.Timedout$",
         ),
     ],
 )

@@ -13,7 +13,7 @@ REPLY = {"statusCode": 200, "headers": {"serval-model-version": "2"}, "body": "i
 
 @dataclass
 class Own:
-    """``OwnFunctions`` of one model."""
+    """``OtherFunctions`` of one model."""
 
     names: Mapping[str, str] = field(default_factory=lambda: {"adder": "infer-adder"})
     asked: list[Mapping[str, Any]] = field(default_factory=list)
@@ -28,7 +28,7 @@ class Own:
 
 def test_its_own_function_gets_the_call_as_it_came(ready: Bench) -> None:
     own = Own()
-    shared = replace(ready.endpoint, own_functions=own)
+    shared = replace(ready.endpoint, others=own)
     called = task_event("adder", '{"inputs": "text"}', version="2")
     assert shared.reply(called) == REPLY
     assert own.asked == [called]
@@ -37,7 +37,7 @@ def test_its_own_function_gets_the_call_as_it_came(ready: Bench) -> None:
 
 def test_a_body_may_name_the_model_that_has_one(ready: Bench) -> None:
     own = Own()
-    shared = replace(ready.endpoint, own_functions=own)
+    shared = replace(ready.endpoint, others=own)
     called = event("", json.dumps({"model": "adder", "messages": []}))
     called |= {"rawPath": "/v1/chat/completions", "pathParameters": None}
     assert shared.reply(called) == REPLY
@@ -45,19 +45,19 @@ def test_a_body_may_name_the_model_that_has_one(ready: Bench) -> None:
 
 
 def test_a_model_without_one_is_answered_here(ready: Bench) -> None:
-    shared = replace(ready.endpoint, own_functions=Own({"other": "infer-other"}))
+    shared = replace(ready.endpoint, others=Own({"other": "infer-other"}))
     assert answer(shared.reply(event("adder", document())))["model_name"] == "adder"
 
 
 def test_a_stranger_is_refused_before_it_is_asked(ready: Bench) -> None:
     own = Own()
-    shared = replace(ready.endpoint, own_functions=own)
+    shared = replace(ready.endpoint, others=own)
     called = task_event("adder", "text", version="2", x_api_key="srv_bad")
     assert "unknown or revoked" in refusal(shared.reply(called), 401)
     assert own.asked == []
 
 
 def test_a_function_that_does_not_answer_is_a_503(ready: Bench) -> None:
-    shared = replace(ready.endpoint, own_functions=Own(fails=True))
+    shared = replace(ready.endpoint, others=Own(fails=True))
     said = refusal(shared.reply(task_event("adder", "text", version="2")), 503)
     assert said == "the function of 'adder' did not answer"

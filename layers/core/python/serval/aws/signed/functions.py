@@ -1,4 +1,4 @@
-"""Calls of models' own functions, through signed requests.
+"""Calls of other functions that answer for models, through signed requests.
 
 https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 """
@@ -14,14 +14,14 @@ from serval.errors import ServiceUnavailable
 
 @dataclass(frozen=True, slots=True)
 class SignedFunctions:
-    """The functions of models that have their own."""
+    """The functions that answer for models which the function that all share does not run."""
 
     client: SignedClient
     names: Mapping[str, str]
     """Model → its function."""
 
     def ask(self, model: str, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Let a model's own function answer an event of API Gateway; return its reply.
+        """Let a model's function answer an event of API Gateway; return its reply.
 
         Raises
         ------
@@ -43,5 +43,5 @@ class SignedFunctions:
 
 
 def unavailable(model: str, problem: str) -> ServiceUnavailable:
-    """Return the error that a model's own function did not answer."""
-    return ServiceUnavailable(f"model {model!r}: its own function did not answer: {problem}")
+    """Return the error that a model's function did not answer."""
+    return ServiceUnavailable(f"model {model!r}: its function did not answer: {problem}")

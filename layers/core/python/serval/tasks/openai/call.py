@@ -1,0 +1,105 @@
+"""A call of OpenAI's API: one document in, one document out.
+
+A model somewhere else gets it as an element of the tensor ``openai`` (BYTES), and answers with an
+element of ``answers``.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from importlib import import_module
+from typing import Any, cast
+
+from serval.errors import InvalidInputs, InvalidParameter
+from serval.foreign import refusing
+from serval.models.task_signature import ANSWERS
+from serval.models.tensor import Tensor
+from serval.models.version import ModelVersion
+from serval.protocol.binary_tensors import bytes_array
+from serval.tasks.call import write_json
+from serval.tasks.openai.document import AnswerHead, read_body
+from serval.tasks.task import Task
+
+OPERATIONS: Mapping[str, str] = {
+    "chat/completions": "chat:answer_chat",
+    "completions": "completions:answer_completion",
+    "embeddings": "embeddings:answer_embeddings",
+}
+"""What may be asked for → its module in this package, and the function in that.
+
+A module is imported only by what answers with it: callers of models elsewhere have no tokenizer.
+"""
+MOST_BYTES = 2**22
+"""Of a body: text is bounded more narrowly."""
+Answer = Callable[[Task | None, Mapping[str, Any], AnswerHead], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAICall:
+    """A call, whichever model it is for."""
+
+    operation: str
+    """One of ``OPERATIONS``."""
+    model: str
+    """Its name to the caller."""
+    id: str
+    created: int
+    """Seconds since 1970."""
+    body: Mapping[str, Any]
+
+    def to_element(self) -> bytes:
+        """Write it as the element of a tensor.
+
+        Raises
+        ------
+        InvalidInputs
+            If a text is not Unicode, as half a surrogate pair is not.
+        """
+        call = {field.name: getattr(self, field.name) for field in fields(self)}
+        with refusing(lambda said: InvalidInputs(f"the body cannot be written: {said}")):
+            return write_json(call)
+
+    @classmethod
+    def from_element(cls, element: bytes) -> "OpenAICall":
+        """Read an element.
+
+        Raises
+        ------
+        InvalidRequest
+            If it is none that ``to_element`` writes.
+        """
+        given = read_body(element, MOST_BYTES)
+        operation, body = given.get("operation"), given.get("body")
+        if not isinstance(operation, str) or operation not in OPERATIONS:
+            raise InvalidParameter("operation", operation, f"one of: {', '.join(OPERATIONS)}")
+        if not isinstance(body, dict):
+            raise InvalidParameter("body", body, "an object")
+        created = given.get("created")
+        moment = created if isinstance(created, int) else 0
+        return cls(operation, str(given.get("model")), str(given.get("id")), moment, body)
+
+    def head(self, record: ModelVersion) -> AnswerHead:
+        """Return what a version's answer says of itself."""
+        is_handler = record.runtime == "python"
+        return AnswerHead(
+            self.id, self.created, record.model, record.version, record.task, is_handler
+        )
+
+
+def answer_call(call: OpenAICall, record: ModelVersion, task: Task | None) -> dict[str, Any]:
+    """Answer a call by a version's task.
+
+    Raises
+    ------
+    InvalidRequest
+        If the version has another task, or the body asks for what it does not do.
+    """
+    module, _, name = OPERATIONS[call.operation].partition(":")
+    answer = cast(Answer, getattr(import_module(f"serval.tasks.openai.{module}"), name))
+    return answer(task, call.body, call.head(record))
+
+
+def answer_calls(elements: Sequence[bytes], record: ModelVersion, task: Task) -> list[Tensor]:
+    """Answer calls that came as elements of a tensor, as ``answer_call`` does."""
+    answers = [answer_call(OpenAICall.from_element(one), record, task) for one in elements]
+    written = [write_json(answer) for answer in answers]
+    return [Tensor(ANSWERS, "BYTES", bytes_array(written, [len(written)]))]
