@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import boto3
 import httpx
 import pytest
 
@@ -11,6 +12,24 @@ from tests.local.fleet_models.bundles import write_fleet_words
 
 ANSWERS = ROOT / "tests" / "tasks" / "recorded" / "text-classification" / "answers.json"
 ROWS = 200
+
+
+def invoked(url: str, key: str, text: str) -> bytes:
+    """Let boto3 invoke the endpoint."""
+    runtime = boto3.client(
+        "sagemaker-runtime",
+        endpoint_url=url,
+        region_name="eu-central-1",
+        aws_access_key_id=key,
+        aws_secret_access_key="any",
+    )
+    reply = runtime.invoke_endpoint(
+        EndpointName="fleet-words",
+        ContentType="application/json",
+        Body=json.dumps({"inputs": text}),
+    )
+    body: bytes = reply["Body"].read()
+    return body
 
 
 def test_a_task_on_a_fleet_gives_the_originals_answers_to_calls_and_jobs(
@@ -28,9 +47,12 @@ def test_a_task_on_a_fleet_gives_the_originals_answers_to_calls_and_jobs(
             assert [one["label"] for one in answer] == labels
             for one, other in zip(answer, expected, strict=True):
                 assert one["score"] == pytest.approx(other["score"], abs=1e-4)
+        rows = client.post("v1/models/fleet-words:predict", json={"instances": [text]})
+        assert rows.json() == {"predictions": [answer]}
         refused = client.post("models/fleet-words", json={"inputs": text, "temperature": 1})
         assert refused.status_code == 400
         assert "one of: function_to_apply, top_k expected" in refused.json()["error"]
+    assert json.loads(invoked(stage.api_url, api_key, text)) == [answer]
     shown = json.loads(stage.serval("infer", "fleet-words", text, "--json"))
     assert shown == [answer]
     rows = tmp_path / "rows.csv"

@@ -184,13 +184,6 @@ def test_claim_knows_which_golden_function_stands_beside_which_infer(prod: Synth
     assert own == golden_function_name(variables["STAGE"], "heavier")
 
 
-def test_infer_hands_calls_of_models_on_fleets_to_wait(prod: Synthesised) -> None:
-    variables = prod.function("infer")["Environment"]["Variables"]
-    assert "textgen" in json.loads(unpack(variables["FLEET_MODELS"]))
-    assert variables["WAIT_FUNCTION"] == {"Ref": prod.functions["wait"]}
-    assert "FLEET_MODELS" not in prod.function("infer-heavier")["Environment"]["Variables"]
-
-
 def test_memory_of_the_steps_that_hold_a_bundle_can_be_raised(
     sources: Sources, tmp_path: Path
 ) -> None:

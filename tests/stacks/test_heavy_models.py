@@ -1,10 +1,14 @@
 """Heavy models in the API's stack: routes, queues, callbacks, and what functions are told."""
 
+import json
+
 import pytest
 
 from serval.models.deployed_fleets import Fleets
 from serval.requests.callbacks.messages import ATTEMPTS
+from serval.settings import unpack
 from stacks.stage.context import InvalidContext
+from tests.stacks.rights import rights
 from tests.stacks.synthesis import Sources, Synthesised
 from tests.stacks.test_http_api import leads_to
 
@@ -26,6 +30,14 @@ def test_async_requests_have_routes_of_their_own(heavy: Synthesised) -> None:
         "GET /async/requests/{id}",
         "DELETE /async/requests/{id}",
     }
+
+
+def test_infer_hands_other_calls_of_models_on_fleets_to_wait(heavy: Synthesised) -> None:
+    variables = heavy.function("infer")["Environment"]["Variables"]
+    assert sorted(json.loads(unpack(variables["FLEET_MODELS"]))) == sorted(MODELS)
+    assert variables["WAIT_FUNCTION"] == {"Ref": heavy.functions["wait"]}
+    assert "wait" in rights(heavy, heavy.statements("infer"))["lambda:InvokeFunction"]
+    assert "FLEET_MODELS" not in heavy.function("infer-heavier")["Environment"]["Variables"]
 
 
 def test_callers_wait_for_fleet_models_over_v2_and_in_words_of_their_own(

@@ -31,15 +31,16 @@ def outline(text: bytes) -> bytes:
     return text.translate(None, OF_NUMBERS)
 
 
-def read_nested(spec: TensorSpec, data: Any, outlined: bytes) -> Tensor:
+def read_nested(spec: TensorSpec, data: Any, text: bytes = b"") -> Tensor:
     """Read a list, nested or not, as the tensor of an input.
 
     Parameters
     ----------
     data
         A ``simdjson.Array``.
-    outlined
-        The outline of the document that it is in.
+    text
+        The document that it is in, where it pays to look there first; empty: each list is looked
+        at.
 
     Raises
     ------
@@ -49,7 +50,7 @@ def read_nested(spec: TensorSpec, data: Any, outlined: bytes) -> Tensor:
     nesting = nested_shape(spec.name, data)
     shape = fit_ones(nesting, spec.shape)
     check_tensor(spec.name, spec.datatype, shape, {spec.name: spec})
-    if not is_even(outlined, nesting):
+    if not is_even(text, nesting):
         check_nesting(spec.name, nesting, data)
     read = read_flat(spec, data)
     if read.size != math.prod(shape):
@@ -93,17 +94,21 @@ def fit_ones(nesting: Sequence[int], wanted: Sequence[int]) -> list[int]:
     return shape
 
 
-def is_even(outlined: bytes, shape: Sequence[int], others: int = 0) -> bool:
+def is_even(text: bytes, shape: Sequence[int], others: int = 0) -> bool:
     """Return whether the outline of a document proves that nested lists have a shape throughout.
 
     Parameters
     ----------
+    text
+        The document; empty: it proves nothing.
     others
         How many lists the document has beside these.
     """
-    pattern = b""
+    if not text:
+        return False
+    outlined, pattern = outline(text), b""
     for extent in reversed(shape):
-        pattern = b"[" + b",".join([pattern] * extent) + b"]"
+        pattern = b"[" + ((pattern + b",") * extent)[:-1] + b"]"
     start = outlined.find(b"[" * len(shape))
     end = start + len(pattern)
     # With no other list anywhere, what has the pattern can only be these lists.

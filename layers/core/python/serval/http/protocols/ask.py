@@ -113,18 +113,18 @@ def given_tensors(given: Given, record: ModelVersion) -> tuple[Tensor, ...]:
             raise InvalidInputs(
                 f"input {min(unknown)!r:.80} is unknown: the model takes {', '.join(specs)}"
             )
-        return tuple(read_nested(specs[name], value[name], given.outlined) for name in names)
+        return tuple(read_nested(specs[name], value[name], given.text) for name in names)
     if isinstance(value, simdjson.Array) and len(value) and isinstance(value[0], simdjson.Object):
-        return _by_row(value, record, given.outlined)
+        return _by_row(value, record, given.text)
     if isinstance(value, Table):
         return table_tensors(value, record)
     if len(record.signature.inputs) == 1:
-        return (read_nested(record.signature.inputs[0], value, given.outlined),)
+        return (read_nested(record.signature.inputs[0], value, given.text),)
     if not isinstance(value, simdjson.Array) or not (
         len(value) and isinstance(value[0], simdjson.Array)
     ):
         raise InvalidInputs(f"the model takes {', '.join(specs)}: name them in objects")
-    return table_tensors(unnamed_table(value, given.outlined), record)
+    return table_tensors(unnamed_table(value, given.text), record)
 
 
 def _by_columns(value: Any, record: ModelVersion) -> tuple[Tensor, ...]:
@@ -137,14 +137,13 @@ def _by_columns(value: Any, record: ModelVersion) -> tuple[Tensor, ...]:
     return table_tensors(Table(list(columns), True, rows), record)
 
 
-def _by_row(rows: Any, record: ModelVersion, outlined: bytes) -> tuple[Tensor, ...]:
+def _by_row(rows: Any, record: ModelVersion, text: bytes) -> tuple[Tensor, ...]:
     """Read rows that are objects: with a value for each input, or for each column."""
     specs, names = input_specs(record.signature), distinct_names(rows[0])
     if not specs.keys() >= names:
-        return table_tensors(read_records(INSTANCES, rows.as_list()), record)
+        return table_tensors(read_records(INSTANCES, rows.as_list(), text), record)
     return tuple(
-        stack_rows(specs[name], [_member(row, name, names) for row in rows], outlined)
-        for name in names
+        stack_rows(specs[name], [_member(row, name, names) for row in rows]) for name in names
     )
 
 
@@ -158,11 +157,11 @@ def _member(row: Any, name: str, names: Collection[str]) -> Any:
     )
 
 
-def stack_rows(spec: TensorSpec, values: Sequence[Any], outlined: bytes) -> Tensor:
+def stack_rows(spec: TensorSpec, values: Sequence[Any]) -> Tensor:
     """Stack what rows have for one input."""
     if isinstance(values[0], simdjson.Array):
         row = TensorSpec(spec.name, spec.datatype, spec.shape[1:])
-        arrays = [read_nested(row, value, outlined).array for value in values]
+        arrays = [read_nested(row, value).array for value in values]
         for index, other in enumerate(arrays):
             if other.shape != arrays[0].shape:
                 raise InvalidTensor(

@@ -6,8 +6,8 @@ of pandas (``mlflow.pyfunc.scoring_server``).
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from operator import itemgetter
 from typing import Any, Literal, cast
 
 import orjson
@@ -15,7 +15,6 @@ import simdjson
 
 from serval.errors import InvalidParameter, MalformedBody
 from serval.protocol.json_values import json_object, parse_json, pick_members, preview
-from serval.protocol.nested import outline
 from serval.short_repr import short_repr
 
 INSTANCES, INPUTS = "instances", "inputs"
@@ -30,9 +29,9 @@ class Table:
     named: bool
     """Whether the columns' names are the caller's."""
     cells: Any
-    """A ``simdjson.Array`` of rows, an FP64 array [rows, columns], or lists of texts or values."""
-    outlined: bytes = b""
-    """The outline of the body, if the cells are lists of JSON in it."""
+    """A ``simdjson.Array`` of rows, an FP64 array [rows, columns], or rows of texts or values."""
+    text: bytes = b""
+    """The body, if the cells are JSON in it."""
     others: int = 0
     """How many lists the body has beside the cells."""
 
@@ -45,7 +44,7 @@ class Table:
         """Return the cells as Python values, by rows."""
         if isinstance(self.cells, simdjson.Array):
             return cast(list[list[Any]], self.cells.as_list())
-        return self.cells.tolist() if hasattr(self.cells, "tolist") else list(self.cells)
+        return self.cells.tolist() if hasattr(self.cells, "tolist") else list(map(list, self.cells))
 
     def to_records(self) -> list[dict[str, Any]]:
         """Return each row as column → value."""
@@ -60,8 +59,8 @@ class Given:
     value: Any
     """simdjson's lazy list or object, a JSON value, or a ``Table``."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    outlined: bytes = b""
-    """The outline of the body."""
+    text: bytes = b""
+    """The body."""
 
     def plain(self) -> Any:
         """Return the value as Python's own."""
@@ -97,8 +96,8 @@ def pick_given(document: Any, body: bytes, members: Sequence[str], parameters: s
     if more is not None and not isinstance(more, Mapping):
         raise InvalidParameter(parameters, more, "an object")
     if given[0] == RECORDS:
-        return Given("table", read_records(RECORDS, _load(body)[RECORDS]), more or {})
-    return given_member(given[0], fields[given[0]], more or {}, outline(body))
+        return Given("table", read_records(RECORDS, _load(body)[RECORDS], body), more or {})
+    return given_member(given[0], fields[given[0]], more or {}, body)
 
 
 def _load(body: bytes) -> Any:
@@ -121,21 +120,21 @@ def read_list(body: bytes) -> Given:
     MalformedBody
         If it is none.
     """
-    return given_member(INSTANCES, parse_json(body), {}, outline(body))
+    return given_member(INSTANCES, parse_json(body), {}, body)
 
 
-def given_member(name: str, value: Any, parameters: Mapping[str, Any], outlined: bytes) -> Given:
+def given_member(name: str, value: Any, parameters: Mapping[str, Any], text: bytes) -> Given:
     """Read one member by what its name says of its form."""
     if name == SPLIT:
-        return Given("table", _read_split(value, outlined), parameters)
+        return Given("table", _read_split(value, text), parameters)
     if name == INPUTS:
-        return Given("whole", value, parameters, outlined)
+        return Given("whole", value, parameters, text)
     if not isinstance(value, simdjson.Array) or not len(value):
         raise MalformedBody(f"{name!r} is {short_repr(preview(value))}, a list of rows expected")
-    return Given("rows", value, parameters, outlined)
+    return Given("rows", value, parameters, text)
 
 
-def _read_split(value: Any, outlined: bytes) -> Table:
+def _read_split(value: Any, text: bytes) -> Table:
     """Read ``{"columns": [...], "data": [[...], ...]}``; ``index`` does not matter."""
     members = frozenset(("columns", "data", "index"))
     fields = pick_members(value, members) if isinstance(value, simdjson.Object) else {}
@@ -144,19 +143,24 @@ def _read_split(value: Any, outlined: bytes) -> Table:
         raise MalformedBody(f"{SPLIT!r}: 'data' is not a list of rows")
     others = sum(isinstance(each, simdjson.Array) for each in fields.values()) - 1
     if columns is None and isinstance(data[0], simdjson.Array):
-        return unnamed_table(data, outlined, others)
+        return unnamed_table(data, text, others)
     if not isinstance(columns, list) or not columns:
         raise MalformedBody(f"{SPLIT!r}: 'columns' is not a list of names")
-    return Table([str(name) for name in columns], True, data, outlined, others)
+    return Table([str(name) for name in columns], True, data, text, others)
 
 
-def unnamed_table(rows: Any, outlined: bytes, others: int = 0) -> Table:
+def unnamed_table(rows: Any, text: bytes, others: int = 0) -> Table:
     """Make a table of rows that are lists."""
-    return Table([str(index) for index in range(len(rows[0]))], False, rows, outlined, others)
+    return Table([str(index) for index in range(len(rows[0]))], False, rows, text, others)
 
 
-def read_records(name: str, records: Any) -> Table:
+def read_records(name: str, records: Any, text: bytes) -> Table:
     """Read a list of objects, each with the same columns.
+
+    Parameters
+    ----------
+    text
+        The document that they are in.
 
     Raises
     ------
@@ -167,19 +171,14 @@ def read_records(name: str, records: Any) -> Table:
     if not isinstance(first, dict) or not first:
         raise MalformedBody(f"{name}: {short_repr(first)} given, an object of columns expected")
     columns = list(first)
-    try:
-        cells = list(map(itemgetter(*columns), records))
-        lengths = set(map(len, records))
-    except (KeyError, TypeError, IndexError):
-        lengths = set()
-    if lengths != {len(columns)}:
-        index, odd = next(
-            (index, record)
-            for index, record in enumerate(records)
-            if not isinstance(record, dict) or record.keys() != first.keys()
-        )
-        wanted = ", ".join(map(short_repr, columns[:12]))
-        raise MalformedBody(
-            f"{name}[{index}] is {short_repr(odd)}, an object with {wanted} expected"
-        )
-    return Table(columns, True, cells if len(columns) > 1 else [[cell] for cell in cells])
+    with suppress(TypeError):
+        cells: list[Any] = list(map(dict.values, records))
+        if all(map(columns.__eq__, map(list, records))):
+            return Table(columns, True, cells, text)
+    for index, record in enumerate(records):
+        if not isinstance(record, dict) or record.keys() != first.keys():
+            wanted = ", ".join(map(short_repr, columns[:12]))
+            raise MalformedBody(
+                f"{name}[{index}] is {short_repr(record)}, an object with {wanted} expected"
+            )
+    return Table(columns, True, [[record[name] for name in columns] for record in records], text)

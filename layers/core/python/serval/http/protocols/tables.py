@@ -1,6 +1,7 @@
 """Tables as a version's inputs: columns are found by their names, or by position without names."""
 
 import math
+import struct
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
@@ -121,7 +122,7 @@ def _numbers(table: Table, inputs: Sequence[TensorSpec]) -> Array | None:
     if isinstance(table.cells, simdjson.Array):
         numbers = _lazy_numbers(table, shape)
     else:
-        numbers = _listed_numbers(table.cells)
+        numbers = _listed_numbers(table)
     if numbers is None or numbers.size != math.prod(shape):
         return None
     if has_long_integers(inputs) and np.abs(numbers).max() > EXACT:
@@ -134,14 +135,21 @@ def _lazy_numbers(table: Table, shape: Sequence[int]) -> Array | None:
         numbers = np.frombuffer(table.cells.as_buffer(of_type="d"))
     except (TypeError, ValueError):
         return None
-    if not is_even(table.outlined, shape, table.others):
+    if not is_even(table.text, shape, table.others):
         check_nesting("data", shape, table.cells)
     return numbers
 
 
-def _listed_numbers(rows: Any) -> Array | None:
-    cells = list(chain.from_iterable(rows))
-    return np.array(cells, np.float64) if set(map(type, cells)) <= {int, float} else None
+def _listed_numbers(table: Table) -> Array | None:
+    cells, text = list(chain.from_iterable(table.cells)), table.text
+    # Packing takes true and false for numbers: they are looked for where there may be one.
+    may_be_bool = not text or b"true" in text or b"false" in text
+    if may_be_bool and not set(map(type, cells)) <= {int, float}:
+        return None
+    try:
+        return np.frombuffer(struct.pack(f"{len(cells)}d", *cells))
+    except (struct.error, OverflowError):
+        return None
 
 
 def has_long_integers(inputs: Sequence[TensorSpec]) -> bool:

@@ -1,0 +1,55 @@
+"""Whether the text of a document proves the shape of the lists in it."""
+
+import json
+import random
+from typing import Any
+
+from serval.protocol.nested import is_even
+
+DOCUMENTS = 2_000
+
+
+def numbers_in(value: Any) -> int:
+    return sum(map(numbers_in, value)) if isinstance(value, list) else 1
+
+
+def rows_of(chance: random.Random, rows: int, columns: int) -> list[Any]:
+    """Make rows, most of them even; the others lack, repeat, wrap or bare something."""
+    made: list[Any] = [[chance.randrange(20) for _ in range(columns)] for _ in range(rows)]
+    for _ in range(chance.choice((0, 0, 1, 2, 3))):
+        row = chance.randrange(1, rows) if rows > 1 else 0
+        change = chance.choice(("longer", "shorter", "deeper", "bare", "empty"))
+        if not isinstance(made[row], list):
+            continue
+        if change == "longer":
+            made[row].append(1)
+        elif change == "shorter":
+            made[row][-1:] = []
+        elif change == "deeper" and made[row]:
+            made[row][-1] = [made[row][-1]]
+        elif change == "bare" and row:
+            made[row] = 7
+        elif change == "empty":
+            made[row] = []
+    return made
+
+
+def test_a_document_proves_no_shape_that_its_rows_have_not() -> None:
+    chance, proved = random.Random(3), 0
+    for _ in range(DOCUMENTS):
+        rows, columns = chance.randrange(1, 5), chance.randrange(1, 4)
+        data = rows_of(chance, rows, columns)
+        shape = [len(data), len(data[0])]
+        junk = chance.choice(([], ["a", "]]", "[["], [1, 2], "[[1,2],[3,4]]", "],", 3))
+        members = {"data": data, "junk": junk}
+        if chance.random() < 0.5:
+            members = dict(reversed(members.items()))
+        spaces = chance.choice(((",", ":"), (", ", ": "), (" , ", ": ")))
+        text = json.dumps(members, separators=spaces).encode()
+        even = all(isinstance(row, list) and len(row) == shape[1] for row in data)
+        even = even and not any(isinstance(one, list) for row in data for one in row)
+        others = int(isinstance(junk, list))
+        if numbers_in(data) == shape[0] * shape[1] and is_even(text, shape, others):
+            assert even, text
+            proved += 1
+    assert proved > DOCUMENTS / 5
