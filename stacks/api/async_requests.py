@@ -28,6 +28,7 @@ SUBMIT = (
 REQUESTS = (
     "GET /async/requests",
     "GET /async/requests/{id}",
+    "GET /async/requests/{id}/events",
     "DELETE /async/requests/{id}",
 )
 
@@ -50,18 +51,20 @@ class AsyncRequests(Construct):
         super().__init__(scope, id_)
         self._stage, self._layers, self._storage = stage, layers, storage
         self._rights, self._control = rights, control
-        waking = {
-            **self._settings,
-            **control.settings,
-            "waiting_places": stage.concurrency.waiting,
-        }
+        waiting = {"waiting_places": stage.concurrency.waiting}
+        waking = {**self._settings, **control.settings, **waiting}
         callback_local = int(stage.callback_local)
         self.submit = self._submit(
             SubmitSettings.environment(callback_local=callback_local, **waking)
         )
         fleets = control.settings["fleets"]
         self.requests = self._requests(
-            RequestsSettings.environment(fleets=fleets, **self._settings)
+            RequestsSettings.environment(
+                fleets=fleets,
+                streams_table=storage.streams.table.table_name,
+                **self._settings,
+                **waiting,
+            )
         )
         self.wait = self._wait(WaitSettings.environment(**waking))
         api.route(self.submit, *SUBMIT)
@@ -95,6 +98,8 @@ class AsyncRequests(Construct):
         self._storage.registry.grant_admit(function)
         self._storage.requests.grant_work(function)
         self._storage.requests.grant_list(function)
+        self._storage.streams.grant_read(function)
+        self._storage.registry.grant_places(function)
         self._storage.data.grant_results(function)
         self._rights.grant_call_back(function)
         return function

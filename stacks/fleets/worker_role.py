@@ -37,6 +37,7 @@ class WorkerRole(GrantedRole):
         models = rights.fleets.by_name[fleet].models
         storage.registry.grant_work(self, fleet, models)
         storage.requests.grant_work_of(self, models)
+        storage.streams.grant_write_of(self, models)
         storage.data.grant_work(self, models)
         rights.grant_take_shards(self, fleet)
         storage.jobs.grant_work_of(self, models)

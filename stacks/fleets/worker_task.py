@@ -128,6 +128,7 @@ class WorkerTask(Construct):
             fleets=Fleets({self._fleet.name: self._fleet}).to_text(),
             registry_table=self._storage.registry.table.table_name,
             requests_table=self._storage.requests.table.table_name,
+            streams_table=self._storage.streams.table.table_name,
             jobs_table=self._storage.jobs.table.table_name,
             artifact_bucket=self._storage.artifacts.bucket.bucket_name,
             data_bucket=self._storage.data.bucket_name,

@@ -11,6 +11,7 @@ from stacks.storage.jobs_table import JobsTable
 from stacks.storage.private_bucket import PrivateBucket
 from stacks.storage.registry_table import RegistryTable
 from stacks.storage.requests_table import RequestsTable
+from stacks.storage.streams_table import StreamsTable
 
 
 class StorageStack(Stack):
@@ -38,9 +39,11 @@ class StorageStack(Stack):
         self.data = DataBucket(self, "Data", stage=stage, access_logs=access_logs)
         self.registry = RegistryTable(self, "Registry", stage=stage)
         self.requests = RequestsTable(self, "Requests", stage=stage)
+        self.streams = StreamsTable(self, "Streams", stage=stage)
         self.jobs = JobsTable(self, "Jobs", stage=stage)
         CfnOutput(self, "ArtifactBucketName", value=self.artifacts.bucket.bucket_name)
         CfnOutput(self, "DataBucketName", value=self.data.bucket_name)
         CfnOutput(self, "RegistryTableName", value=self.registry.table.table_name)
         CfnOutput(self, "RequestsTableName", value=self.requests.table.table_name)
+        CfnOutput(self, "StreamsTableName", value=self.streams.table.table_name)
         CfnOutput(self, "JobsTableName", value=self.jobs.table.table_name)

@@ -14,11 +14,13 @@ from serval.access.api_key import ApiKey, hash_api_key
 from serval.clock import timestamp
 from serval.errors import RateLimited
 from serval.http.call import Reply
+from serval.http.events import RequestEvents
 from serval.http.requests import RequestsEndpoint
 from serval.http.submit import SubmitEndpoint
 from serval.http.wait import WaitEndpoint
 from serval.models.route import Route
 from serval.models.signature import Signature, TensorSpec
+from serval.models.task_signature import task_signature
 from serval.requests import lifecycle
 from serval.requests.access import RequestAccess
 from serval.requests.cancel import Cancel
@@ -27,11 +29,12 @@ from serval.requests.ids import row_id
 from serval.requests.list_requests import ListRequests
 from serval.requests.request import AsyncRequest, response_key, upload_key
 from serval.requests.retry import Retry
+from serval.requests.stream.follow import Follow
 from serval.requests.submit.checks import SubmissionChecks
 from serval.requests.submit.submission import CallbackUrls
 from serval.requests.submit.submit import Submit
 from serval.requests.submit.uploads import RequestUploads
-from serval.requests.wait import Wait
+from serval.requests.wait import UnlimitedPlaces, Wait, WaitingPlaces
 from tests.fakes.handlers import recorded
 from tests.fakes.inference import Clock, InMemoryEdge
 from tests.fakes.requests import (
@@ -41,6 +44,7 @@ from tests.fakes.requests import (
     InMemoryRequests,
     TickingClock,
 )
+from tests.fakes.streams import InMemoryStreams
 
 KEY = "srv_c2VydmFsLWV4YW1wbGUta2V5LW9mLTI1Ni1iaXRzLS0"
 HOST = "a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com"
@@ -136,6 +140,8 @@ class Bench:
     store: InMemoryRequests = field(default_factory=InMemoryRequests)
     queue: InMemoryQueue = field(default_factory=InMemoryQueue)
     payloads: InMemoryPayloads = field(default_factory=InMemoryPayloads)
+    streams: InMemoryStreams = field(default_factory=InMemoryStreams)
+    places: WaitingPlaces = field(default_factory=UnlimitedPlaces)
     limits: CountingLimits = field(default_factory=CountingLimits)
     woken: RecordedCalls = field(default_factory=RecordedCalls)
     called_back: RecordedCalls = field(default_factory=RecordedCalls)
@@ -162,6 +168,12 @@ class Bench:
         record = self.edge.records["textgen", version]
         object.__setattr__(record, "bundle", {"requests": declared})
         self.edge.routes["textgen"] = Route("1")
+
+    def publish_writer(self) -> None:
+        """Have textgen write text, as its task."""
+        self.edge.publish("textgen", "1", b"", task_signature("text-generation"))
+        record = self.edge.records["textgen", "1"]
+        object.__setattr__(record, "bundle", {"task": {"name": "text-generation"}})
 
     def publish_vision(self) -> None:
         """Have another fleet model, of the same signature."""
@@ -221,7 +233,18 @@ class Bench:
             list_requests=ListRequests(self.store, self.access.models),
             cancel=Cancel(self.store, self.called_back, self.clock),
             documents=Documents(self.payloads),
+            events=self.events,
             log=self.log.append,
+        )
+
+    @property
+    def events(self) -> RequestEvents:
+        return RequestEvents(
+            admission=self.admission,
+            access=self.access,
+            follow=Follow(self.streams, self.store, self.time, self.time.sleep),
+            cancel=Cancel(self.store, self.called_back, self.clock),
+            places=self.places,
         )
 
     @property

@@ -3,6 +3,7 @@
 from typing import Any
 
 from serval.batch.job import job as jobs
+from serval.requests.stream import table as streams
 from serval.requests.table import (
     BY_MODEL,
     BY_MODEL_HAS,
@@ -36,6 +37,22 @@ def create_requests_table(dynamodb: Any, name: str) -> Any:
         GlobalSecondaryIndexes=[
             index(BY_MODEL, BY_MODEL_KEYS, BY_MODEL_HAS),
             index(BY_STATE, BY_STATE_KEYS, BY_STATE_HAS),
+        ],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+
+def create_streams_table(dynamodb: Any, name: str) -> Any:
+    """Create the table of streams."""
+    return dynamodb.create_table(
+        TableName=name,
+        KeySchema=[
+            {"AttributeName": streams.REQUEST, "KeyType": "HASH"},
+            {"AttributeName": streams.FIRST, "KeyType": "RANGE"},
+        ],
+        AttributeDefinitions=[
+            {"AttributeName": streams.REQUEST, "AttributeType": "S"},
+            {"AttributeName": streams.FIRST, "AttributeType": "N"},
         ],
         BillingMode="PAY_PER_REQUEST",
     )

@@ -18,8 +18,9 @@ from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
 from serval.models.version import Form, ModelVersion
 from serval.requests.request import AsyncRequest
-from serval.worker.program.assembly import Executors, Ports, WorkerIdentity, assemble
+from serval.worker.program.assembly import assemble
 from serval.worker.program.machine import NoTask, SpotNotices, TaskProtection
+from serval.worker.program.ports import Executors, Ports, WorkerIdentity
 from serval.worker.queue.loop import Intervals, Worker
 from serval.worker.queue.outcomes import Ended
 from tests.fakes.inbox import HandClock, InMemoryInbox, Unanswered
@@ -30,6 +31,7 @@ from tests.fakes.requests import (
     InMemoryRequests,
     async_request,
 )
+from tests.fakes.streams import InMemoryStreams
 
 LEASE = timedelta(seconds=60)
 COMPANY_SECONDS = 0.03
@@ -138,7 +140,10 @@ class Inline(Executor):
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
-        future.set_result(fn(*args, **kwargs))
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
         return future
 
 
@@ -150,6 +155,7 @@ class World:
     clock: HandClock = field(default_factory=HandClock)
     store: InMemoryRequests = field(default_factory=InMemoryRequests)
     payloads: InMemoryPayloads = field(default_factory=InMemoryPayloads)
+    streams: InMemoryStreams = field(default_factory=InMemoryStreams)
     callbacks: RecordedCallbacks = field(default_factory=RecordedCallbacks)
     states: InMemoryFleetStates = field(default_factory=InMemoryFleetStates)
     registry: Registry = field(default_factory=Registry)
@@ -215,6 +221,7 @@ class World:
             inbox=self.inbox,
             store=self.store,
             payloads=self.payloads,
+            streams=self.streams,
             callbacks=self.callbacks,
             states=self.states,
             registry=self.registry,
@@ -243,6 +250,7 @@ class World:
             calls=inline,
             beats=inline,
             finishes=inline,
+            appends=inline,
             clock=self.clock,
             monotonic=self.clock.monotonic,
             pause=self.clock.pass_seconds,

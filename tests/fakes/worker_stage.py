@@ -16,6 +16,7 @@ import onnx
 
 from serval.aws.dynamodb.fleet_states import FleetTable
 from serval.aws.dynamodb.requests import RequestTable
+from serval.aws.dynamodb.streams import StreamTable
 from serval.aws.s3.data_bucket import DataBucket
 from serval.aws.sqs.queues import ModelQueues
 from serval.bundles.onnx_signature import read_signature
@@ -29,7 +30,7 @@ from serval_cli.local.server import HOST
 from tests.fakes.emulator import BUCKET, TABLE, Emulator, emulator
 from tests.fakes.inference import version_record
 from tests.fakes.requests import async_request
-from tests.fakes.tables import create_requests_table
+from tests.fakes.tables import create_requests_table, create_streams_table
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 MAIN = ROOT / "functions" / "worker" / "main.py"
-STAGE, FLEET, REQUESTS, DATA = "test", "gpu", "requests", "data"
+STAGE, FLEET, REQUESTS, STREAMS, DATA = "test", "gpu", "requests", "streams", "data"
 WAIT_SECONDS, EVERY_SECONDS = 300.0, 0.02
 STOP_SECONDS = 8
 
@@ -49,6 +50,7 @@ class WorkerStage:
     emulator: Emulator
     models: Sequence[str]
     store: RequestTable
+    log: StreamTable
     queues: ModelQueues
     data: DataBucket
     states: FleetTable
@@ -100,6 +102,7 @@ class WorkerStage:
             "FLEETS": Fleets({FLEET: fleet}).to_text(),
             "REGISTRY_TABLE": TABLE,
             "REQUESTS_TABLE": REQUESTS,
+            "STREAMS_TABLE": STREAMS,
             "ARTIFACT_BUCKET": BUCKET,
             "DATA_BUCKET": DATA,
             "LEASE_SECONDS": "6",
@@ -198,6 +201,7 @@ def worker_stage(folder: Path, *models: str) -> Iterator[WorkerStage]:
             running,
             models,
             RequestTable(create_requests_table(dynamodb, REQUESTS)),
+            StreamTable(create_streams_table(dynamodb, STREAMS)),
             ModelQueues(sqs, STAGE),
             DataBucket(s3, DATA),
             FleetTable(dynamodb.Table(TABLE)),

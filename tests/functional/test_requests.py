@@ -30,6 +30,8 @@ ENVIRONMENT = {
     "REQUESTS_TABLE": "requests",
     "DATA_BUCKET": "data",
     "FLEETS": "{}",
+    "STREAMS_TABLE": "streams",
+    "WAITING_PLACES": "40",
 }
 URL = "https://shop.example.com/serval"
 

@@ -87,6 +87,7 @@ def store(exported: str) -> str:
         "Artifacts": "the bucket",
         "Data": "data",
         "Requests": "requests",
+        "Streams": "streams",
         "Jobs": "jobs",
     }.items():
         if part in exported:

@@ -66,9 +66,10 @@ MISSING = {"s3:ListBucket": {"data"}}
 """An object that is not there is 404 and not 403."""
 LOOKING = union({"s3:GetObject": {"data/async-out/*"}}, MISSING)
 READING = union({"s3:GetObject": {"data/async/*"}}, LOOKING)
+PLACES = "WAITING"
 MAKING = union(
     READING_KEYS,
-    {"dynamodb:UpdateItem": {"KEY#* (count, expires)", "WAITING"}},
+    {"dynamodb:UpdateItem": {"KEY#* (count, expires)", PLACES}},
     {"dynamodb:PutItem": {"requests"}, "dynamodb:GetItem": {"requests"}},
     READING,
     {"s3:PutObject": {"data/async/*"}},
@@ -84,7 +85,8 @@ RIGHTS = {
     "requests": union(
         READING_KEYS,
         WORKING,
-        {"dynamodb:Query": {"requests/index/by_model"}},
+        {"dynamodb:Query": {"requests/index/by_model", "streams"}},
+        {"dynamodb:UpdateItem": {PLACES}},
         READING,
         CALLING_BACK,
     ),
@@ -136,6 +138,7 @@ ON_FILES = (
 BEFORE_TAGS = ("?" * 40, "?" * 44)
 """Ids that an earlier Serval gave requests."""
 ON_JOBS = ("dynamodb:GetItem", "dynamodb:PutItem")
+ON_STREAMS = ("dynamodb:PutItem", "dynamodb:Query")
 
 
 def rows(table: str, earlier: Sequence[str], models: Sequence[str]) -> set[str]:
@@ -177,6 +180,7 @@ def test_a_worker_knows_its_own_fleets_models_and_no_others(
         CALLING_BACK,
         {action: rows("requests", BEFORE_TAGS, models) for action in WORKING},
         {action: rows("jobs", ("?" * 28,), models) for action in ON_JOBS},
+        {action: rows("streams", (), models) for action in ON_STREAMS},
         MISSING,
         {
             "dynamodb:GetItem": {f"FLEET#{fleet}", *(f"MODEL#{model}" for model in models)},
@@ -207,6 +211,8 @@ def test_a_worker_may_touch_requests_bodies_and_jobs_of_its_models_alone(
             assert may("dynamodb:BatchGetItem", f"requests/{row}") is own
             assert may("dynamodb:GetItem", f"requests/{row}") is own
             assert may("dynamodb:UpdateItem", f"requests/{row}") is own
+            assert may("dynamodb:PutItem", f"streams/{row}") is own
+            assert may("dynamodb:Query", f"streams/{row}") is own
             assert may("dynamodb:GetItem", f"requests/{remove_tag(row)}")
             for key in (request_key(row), response_key(row, 1), upload_key(row, "k" * 64)):
                 assert may("s3:GetObject", f"data/{key}") is own

@@ -20,6 +20,7 @@ ASKED = (
     "wanted",
     "payload",
     "payload_key",
+    "stream",
 )
 """What never changes."""
 

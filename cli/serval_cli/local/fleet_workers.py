@@ -76,6 +76,7 @@ def environment(
         "FLEETS": outputs.fleets.to_text(),
         "REGISTRY_TABLE": outputs.registry_table,
         "REQUESTS_TABLE": outputs.requests_table,
+        "STREAMS_TABLE": outputs.streams_table,
         "JOBS_TABLE": outputs.jobs_table,
         "ARTIFACT_BUCKET": outputs.artifact_bucket,
         "DATA_BUCKET": outputs.data_bucket,

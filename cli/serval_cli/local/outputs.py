@@ -25,6 +25,7 @@ class Outputs:
     functions: dict[str, str]
     """Function → its physical name."""
     requests_table: str
+    streams_table: str
     jobs_table: str
     fleets: Fleets
     worker_roles: dict[str, str]
@@ -48,6 +49,7 @@ class Outputs:
             functions=json.loads(values["Functions"])
             | own_function_names(LOCAL, json.loads(unpack(values["OwnFunctions"]))),
             requests_table=values["RequestsTableName"],
+            streams_table=values["StreamsTableName"],
             jobs_table=values["JobsTableName"],
             fleets=Fleets.from_text(values["Fleets"]),
             worker_roles=json.loads(values.get("WorkerRoles", "{}")),

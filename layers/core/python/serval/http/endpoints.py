@@ -32,6 +32,7 @@ UPLOAD = (
 PUT_REQUEST = Endpoint("PUT", "/async/requests/{id}")
 RETRY_REQUEST = Endpoint("POST", "/async/requests/{id}/retry")
 GET_REQUEST = Endpoint("GET", "/async/requests/{id}")
+GET_EVENTS = Endpoint("GET", "/async/requests/{id}/events")
 CANCEL_REQUEST = Endpoint("DELETE", "/async/requests/{id}")
 LIST_REQUESTS = Endpoint("GET", "/async/requests")
 START_JOB = Endpoint("POST", "/batch/models/{model}/jobs")
@@ -42,6 +43,6 @@ RETRY_JOB = Endpoint("POST", "/batch/jobs/{id}/retry")
 
 FUNCTIONS: Mapping[str, tuple[Endpoint, ...]] = {
     "submit": (*SUBMIT, *UPLOAD, PUT_REQUEST, RETRY_REQUEST),
-    "requests": (GET_REQUEST, CANCEL_REQUEST, LIST_REQUESTS),
+    "requests": (GET_REQUEST, GET_EVENTS, CANCEL_REQUEST, LIST_REQUESTS),
     "batch": (START_JOB, LIST_JOBS, GET_JOB, CANCEL_JOB, RETRY_JOB),
 }

@@ -8,7 +8,8 @@ from serval.access.admission import NO_MODEL, Admission
 from serval.http.aws_failures import translate_aws_failures
 from serval.http.call import RETRY_SECONDS, Event, HttpCall, Log, Reply, reply_to, text_reply
 from serval.http.dispatch import find_endpoint
-from serval.http.endpoints import CANCEL_REQUEST, FUNCTIONS, LIST_REQUESTS
+from serval.http.endpoints import CANCEL_REQUEST, FUNCTIONS, GET_EVENTS, LIST_REQUESTS
+from serval.http.events import RequestEvents
 from serval.http.parameters import read_choice, read_count, read_time
 from serval.requests.access import RequestAccess
 from serval.requests.cancel import Cancel
@@ -26,6 +27,7 @@ class RequestsEndpoint:
     list_requests: ListRequests
     cancel: Cancel
     documents: Documents
+    events: RequestEvents
     log: Log
 
     def reply(self, event: Event) -> Reply:
@@ -37,6 +39,8 @@ class RequestsEndpoint:
         endpoint, call = find_endpoint(FUNCTIONS["requests"], call)
         if endpoint == LIST_REQUESTS:
             return self._list(call)
+        if endpoint == GET_EVENTS:
+            return self.events.reply(call)
         caller = self.admission.authenticate(call.headers)
         request = self.access.find(caller, call.names["id"], call.query.get("model"))
         if endpoint == CANCEL_REQUEST:

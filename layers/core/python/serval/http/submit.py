@@ -12,7 +12,7 @@ from serval.http.call import RETRY_SECONDS, Event, HttpCall, Log, Reply, reply_t
 from serval.http.dispatch import find_endpoint
 from serval.http.endpoints import FUNCTIONS, PUT_REQUEST, SUBMIT, UPLOAD
 from serval.http.location import location
-from serval.http.parameters import wait_seconds
+from serval.http.parameters import read_flag, wait_seconds
 from serval.protocol.limits import MOST, RequestLimits
 from serval.requests.access import RequestAccess
 from serval.requests.document import Documents
@@ -67,6 +67,7 @@ class SubmitEndpoint:
             header_length=body.header_length,
             callback_url=self.callback_urls.check(url, caller),
             affinity=call.affinity,
+            stream=read_flag(call, "stream"),
         )
         return self._reply_with(call, self.submit.submit(submission, caller, route))
 
@@ -85,6 +86,7 @@ class SubmitEndpoint:
             header_length=body.header_length,
             callback_url=self.callback_urls.check(body.callback_url, caller),
             affinity=call.affinity,
+            stream=read_flag(call, "stream"),
         )
         check_header_length(body, submission)
         return self._reply_with(call, self.submit.put(request_id, submission, caller, route))

@@ -30,6 +30,16 @@ REQUEST_NAME = {
     "example": "order-4711",
 }
 WHOSE = parameter("model", "Whose request it is, if several models have one of that id.", NAME)
+STREAM = parameter(
+    "stream",
+    "`true`: the answer is read while it is written, at the request's `/events`.",
+    {"type": "boolean"},
+)
+LAST_EVENT_ID = header(
+    "Last-Event-ID",
+    "The last event that the reader has; what follows comes.",
+    {"type": "string"},
+)
 OF_SUBMIT = (400, 401, 403, 404, 413, 429, 503)
 PREFER = header(
     "Prefer",
@@ -98,7 +108,7 @@ def describe_callback(url: str) -> dict[str, Any]:
 
 def submit(*, versioned: bool) -> Operation:
     """Describe submitting to the route's version, or to one named in the path."""
-    own = [PREFER, CALLBACK_HEADER]
+    own = [PREFER, CALLBACK_HEADER, STREAM]
     named = "one version" if versioned else "the version that the route chooses"
     return {
         "operationId": "submitVersion" if versioned else "submit",
@@ -137,7 +147,7 @@ PUT: Operation = {
     "tags": [TAG],
     "summary": "Submit an async request under an id of your own, or an upload",
     "description": "May be repeated: the request runs once. Something else under the id is a 409.",
-    "parameters": [PREFER, REQUEST_HEADERS[1]],
+    "parameters": [PREFER, REQUEST_HEADERS[1], STREAM],
     "requestBody": {"required": True, "content": content("PutRequest")},
     "responses": submit_responses((*OF_SUBMIT, 409)),
     "callbacks": describe_callback("{$request.body#/callback_url}"),
@@ -150,6 +160,20 @@ GET: Operation = {
     "responses": {
         "200": document_response("The request", RETRY_AFTER),
         **errors((401, 404, 409, 503)),
+    },
+}
+EVENTS: Operation = {
+    "operationId": "getRequestEvents",
+    "tags": [TAG],
+    "summary": "What is written of a request, as server-sent events",
+    "description": "Answers with the events that there are, or the first that come within 20 s.",
+    "parameters": [WHOSE, LAST_EVENT_ID],
+    "responses": {
+        "200": {
+            "description": "Events `token`, each with its number as id; at last `end` or `error`.",
+            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        },
+        **errors((400, 401, 404, 409, 503)),
     },
 }
 CANCEL: Operation = {
@@ -209,5 +233,6 @@ PATHS: dict[str, Operation] = {
     **of_model(MODEL_VERSION, versioned=True),
     "/async/requests": {"get": LIST},
     REQUEST: {"parameters": [REQUEST_NAME], "get": GET, "put": PUT, "delete": CANCEL},
+    f"{REQUEST}/events": {"parameters": [REQUEST_NAME], "get": EVENTS},
     f"{REQUEST}/retry": {"parameters": [REQUEST_NAME], "post": RETRY},
 }

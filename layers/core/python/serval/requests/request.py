@@ -52,6 +52,8 @@ class AsyncRequest:
     """How long it is kept after it has finished."""
     max_attempts: int = 3
     """Attempts that may fail before it is dead-lettered."""
+    stream: bool = False
+    """Whether its answer is read while it is written: see ``serval.requests.stream``."""
 
     attempt: int = 0
     """Number of the newest attempt, never used twice; it is part of the result's key."""

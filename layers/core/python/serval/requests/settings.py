@@ -19,6 +19,10 @@ class RequestsSettings(CallerSettings):
     data_bucket: str
     fleets: str
     """The deployed fleets and their models, as ``Fleets.to_text`` writes them."""
+    waiting_places: int
+    """How many callers may wait at once."""
+    streams_table: str = ""
+    """What is written of requests that are read meanwhile; only ``requests`` has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +30,6 @@ class WaitSettings(RequestsSettings):
     """Environment of ``wait``."""
 
     aws_lambda_function_memory_size: int
-    waiting_places: int
-    """How many callers may wait at once."""
     machines: str = "ecs"
     """As in ``serval.fleets.settings``."""
     dispatch_function: str = ""

@@ -29,6 +29,18 @@ def run_task(task: Task, tensors: Sequence[Tensor]) -> list[Tensor]:
     InvalidRequest
         If an input or a parameter is wrong.
     """
+    inputs, parameters = read_call(task, tensors)
+    return write_answer_tensors(task.answer(inputs, parameters))
+
+
+def read_call(task: Task, tensors: Sequence[Tensor]) -> tuple[list[Any], Parameters]:
+    """Read the inputs and the parameters of a call that fits the task's signature.
+
+    Raises
+    ------
+    InvalidRequest
+        If an input or a parameter is wrong.
+    """
     by_name = {tensor.name: tensor for tensor in tensors}
     kind: InputKind = task.takes if NAMES[task.takes] in by_name else "arguments"
     name = NAMES[kind]
@@ -37,7 +49,12 @@ def run_task(task: Task, tensors: Sequence[Tensor]) -> list[Tensor]:
     parameters = Parameters(_read_parameters(by_name.get(PARAMETERS)))
     parameters.expect(task.accepts)
     check_text_size(inputs)
-    return [_tensor(ANSWERS, [_write(answer) for answer in task.answer(inputs, parameters)])]
+    return inputs, parameters
+
+
+def write_answer_tensors(answers: Sequence[Any]) -> list[Tensor]:
+    """Write answers as the output of the task's signature."""
+    return [_tensor(ANSWERS, [_write(answer) for answer in answers])]
 
 
 def task_tensors(kind: InputKind, payload: Payload) -> list[Tensor]:

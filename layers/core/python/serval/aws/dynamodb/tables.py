@@ -66,11 +66,12 @@ def write_item_if(write: Callable[..., Any], item: Mapping[str, Any], **argument
         if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
             raise
         repeated = error.response["ResponseMetadata"].get("RetryAttempts", 0) > 0
-        return repeated and _item_found(error) == item
+        return repeated and read_item_found(error) == item
     return True
 
 
-def _item_found(error: ClientError) -> dict[str, Any]:
+def read_item_found(error: ClientError) -> dict[str, Any]:
+    """Return the item that a conditional write found, if it asked for that."""
     response: Mapping[str, Any] = error.response
     found = response.get("Item", {})
     return {name: _deserializer.deserialize(value) for name, value in found.items()}

@@ -16,6 +16,7 @@ from serval.aws.dynamodb.fleet_states import FleetTable
 from serval.aws.dynamodb.jobs import JobTable
 from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval.aws.dynamodb.requests import RequestTable
+from serval.aws.dynamodb.streams import StreamTable
 from serval.aws.ecs.spot_notice import InstanceMetadata
 from serval.aws.ecs.task import EcsTask
 from serval.aws.s3.artifact_downloads import S3ArtifactDownloads
@@ -37,11 +38,12 @@ from serval.inference.runtimes.accelerators import describe_execution, execution
 from serval.inference.runtimes.onnx import Execution
 from serval.models.deployed_fleets import DeployedFleet, Fleets
 from serval.models.route import KnownVersions, VersionRegistry
-from serval.worker.program.assembly import Executors, Ports, WorkerIdentity, assemble
+from serval.worker.program.assembly import assemble
 from serval.worker.program.faults import Retries
 from serval.worker.program.loaded_memory import LoadedMemory
 from serval.worker.program.machine import NoTask
 from serval.worker.program.open_version import OpenVersion
+from serval.worker.program.ports import Executors, Ports, WorkerIdentity
 from serval.worker.program.server_folder import ServerFolder, size_bytes
 from serval.worker.program.settings import ServerSettings, WorkerSettings, limits
 from serval.worker.queue.loop import Intervals, Worker
@@ -134,6 +136,7 @@ def _ports(settings: WorkerSettings, s3: "S3Client") -> Ports:
         inbox=QueueInbox(sqs, settings.stage),
         store=RequestTable(dynamodb.Table(settings.requests_table)),
         payloads=DataBucket(s3, settings.data_bucket),
+        streams=StreamTable(dynamodb.Table(settings.streams_table)),
         callbacks=SqsCallbackQueue(sqs, settings.stage),
         states=FleetTable(registry_table),
         registry=DynamoDBRegistry(registry_table),

@@ -3,7 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from serval.errors import ModelNotFound, ModelVersionNotFound, ModelWithoutFleet
+from serval.errors import (
+    InvalidInputs,
+    ModelNotFound,
+    ModelVersionNotFound,
+    ModelWithoutFleet,
+    UnsupportedFeature,
+)
 from serval.inference.run import read_fitting
 from serval.models.deployed_fleets import DeployedFleet, Fleets
 from serval.models.route import Remembered, Route
@@ -11,6 +17,7 @@ from serval.models.storage import VERSION
 from serval.models.version import ModelVersion
 from serval.protocol.limits import MOST, RequestLimits
 from serval.protocol.request import check_json_size
+from serval.requests.stream.piece import STREAMED_TASK, is_one_text
 from serval.requests.submit.submission import Submission
 
 
@@ -50,12 +57,31 @@ class SubmissionChecks:
         Raises
         ------
         InvalidRequest
-            Naming the tensor, the value and the expectation.
+            Naming the tensor, the value and the expectation; or if what is asked for cannot be
+            streamed.
         PayloadTooLarge
             If its JSON is longer than is read here, or, in an upload, anywhere.
         """
         payload, length = submission.payload, submission.header_length
+        if submission.stream:
+            check_writes_streams(record, self.find_fleet(submission.model))
         if isinstance(payload, bytes):
-            read_fitting(payload, length, record, self.limits.json_bytes)
+            request = read_fitting(payload, length, record, self.limits.json_bytes)
+            if submission.stream and not is_one_text(request.inputs):
+                raise InvalidInputs("a stream has one text: the input 'text', BYTES [1], expected")
         else:
             check_json_size(submission.size_bytes if length is None else length)
+
+
+def check_writes_streams(record: ModelVersion, fleet: DeployedFleet) -> None:
+    """Refuse a stream of a version that answers only as a whole, or of a fleet that does."""
+    if record.task != STREAMED_TASK:
+        raise UnsupportedFeature(
+            f"model {record.model!r} version {record.version} has {record.task or 'no task'}: "
+            f"streams need the task {STREAMED_TASK!r}"
+        )
+    if fleet.kind != "spot":
+        raise UnsupportedFeature(
+            f"fleet {fleet.name!r} is of the kind {fleet.kind!r}, whose answers come as a whole: "
+            "streams need a fleet of the kind 'spot'"
+        )

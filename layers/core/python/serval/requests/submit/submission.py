@@ -23,6 +23,8 @@ class Submission:
     """``Inference-Header-Content-Length``; None: JSON alone."""
     callback_url: str | None = None
     affinity: str = ""
+    stream: bool = False
+    """Whether its answer is to be read while it is written."""
 
     @property
     def body_hash(self) -> str:
@@ -30,6 +32,8 @@ class Submission:
         asked = [self.model, self.version, self.header_length, self.callback_url]
         if not isinstance(self.payload, bytes):
             asked += [self.payload.size_bytes, self.payload.etag]
+        if self.stream:
+            asked.append("stream")
         hashed = hashlib.sha256(json.dumps(asked).encode() + b"\0")
         if isinstance(self.payload, bytes):
             hashed.update(self.payload)

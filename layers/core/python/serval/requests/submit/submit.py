@@ -133,6 +133,7 @@ class Submit:
             header_length=submission.header_length,
             submitter=caller.key_hash,
             callback_url=submission.callback_url,
+            stream=submission.stream,
             **{name: declared[name] for name in DECLARED if name in declared},
         )
 

@@ -43,6 +43,8 @@ class Writing:
     """What the encoder read of each input, if it read tokens."""
     more_rules: Sequence[Rule] = ()
     """Rules of one kind of model, such as of the timestamps in speech."""
+    written: Sequence[int] = ()
+    """The tokens that each text begins with, since a reader has them already."""
 
     @property
     def limit(self) -> int:
@@ -59,6 +61,11 @@ class Writing:
         length = self.prompt.shape[1]
         rules = make_rules(self.settings, self.limit, length, vocabulary, self.sources)
         return [*rules, *self.more_rules]
+
+    def hold(self, history: History, chosen: Array) -> Array:
+        """Return the next tokens INT64 [rows]: those chosen, unless they are written already."""
+        step = history.length - history.prompt
+        return np.full_like(chosen, self.written[step]) if step < len(self.written) else chosen
 
 
 def write(writing: Writing, logits: Array) -> Iterator[GeneratedToken]:
@@ -88,6 +95,7 @@ def write(writing: Writing, logits: Array) -> Iterator[GeneratedToken]:
             chosen = np.array(drawn, np.int64)
         else:
             chosen = scores.argmax(axis=-1)
+        chosen = writing.hold(history, chosen)
         history.append(chosen)
         tokens = _describe(writing, history, scores)
         yield from tokens

@@ -109,7 +109,7 @@ class TextGeneration:
 
     def answer(self, inputs: Sequence[Any], parameters: Parameters) -> list[Any]:
         """Return ``{"generated_text", "details"?}`` for each text."""
-        _refuse_others(parameters)
+        refuse_others(parameters)
         best_of = parameters.integer("best_of", 1, least=1, most=MOST_BEST_OF)
         details = parameters.flag("details", default=False)
         settings = self.settings(parameters, logprobs=details or best_of > 1)
@@ -124,7 +124,7 @@ class TextGeneration:
             texts, self.attempts(prompts, settings, best_of, prefill=prefill), strict=True
         ):
             found.sort(key=lambda one: -one.likelihood)
-            answers.append(self._answer(text, found, parameters, settings))
+            answers.append(self.describe(text, found, parameters, settings))
         return answers
 
     def attempts(
@@ -150,13 +150,21 @@ class TextGeneration:
         top = parameters.integer("top_n_tokens", 0, most=MOST_TOP_TOKENS)
         return replace(self.defaults.settings(parameters), logprobs=logprobs, top_tokens=top)
 
-    def steps(self, prompts: Prompts, settings: GenerationSettings) -> Iterator[WrittenToken]:
+    def steps(
+        self, prompts: Prompts, settings: GenerationSettings, written: Sequence[int] = ()
+    ) -> Iterator[WrittenToken]:
         """Write after a batch of prompts, token by token, each with the text that it adds.
 
         Without beams, a token comes as soon as it is known.
+
+        Parameters
+        ----------
+        written
+            The tokens that each text begins with, since a reader has them already; with beams,
+            texts are found as a whole, and begin as they do.
         """
         pieces = [Pieces(self.tokenizer.tokenizer) for _ in prompts.items]
-        for token in generate(self._writing(prompts, settings)):
+        for token in generate(replace(self._writing(prompts, settings), written=written)):
             text = pieces[token.item].add(token.id, last=token.finish is not None)
             yield WrittenToken(token, text)
 
@@ -189,13 +197,14 @@ class TextGeneration:
             known = logs[row, np.arange(start, prompts.ids.shape[1] - 1), line[1:]]
             found[item].prefill = [None, *known.tolist()]
 
-    def _answer(
+    def describe(
         self,
         text: str,
         found: Sequence[Continuation],
         parameters: Parameters,
         settings: GenerationSettings,
     ) -> dict[str, Any]:
+        """Return the answer to a text: what was written after it, the best of it first."""
         answer: dict[str, Any] = {"generated_text": self._text(text, found[0], parameters)}
         if parameters.flag("details", default=False):
             answer["details"] = self._details(found[0], settings)
@@ -243,7 +252,8 @@ class TextGeneration:
         return str(self.tokenizer.tokenizer.decode([token], skip_special_tokens=False))
 
 
-def _refuse_others(parameters: Parameters) -> None:
+def refuse_others(parameters: Parameters) -> None:
+    """Refuse what no graph can do, unless it asks for nothing."""
     for name, expected in FOR_OTHERS.items():
         value = parameters.get(name)
         if value not in (None, False):

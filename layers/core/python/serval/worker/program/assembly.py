@@ -1,31 +1,24 @@
 """Assembly: build a worker from its ports."""
 
 import threading
-import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
 
-from serval.clock import Clock, utc_now
-from serval.fleets.state import FleetStates
 from serval.inference.loaded import LoadedVersions
 from serval.models.metrics import InferenceMetrics
-from serval.models.route import KnownVersions, VersionRegistry
+from serval.models.route import KnownVersions
 from serval.requests.end_attempt import EndAttempt
-from serval.requests.inbox import Inbox
-from serval.requests.ports import CallbackQueue, Payloads, RequestStore
 from serval.worker.program.faults import Retries
 from serval.worker.program.loaded_memory import LoadedMemory
-from serval.worker.program.machine import Protection, SpotNotices, TaskProtection
+from serval.worker.program.machine import Protection
+from serval.worker.program.ports import Executors, Ports, WorkerIdentity
 from serval.worker.queue.batch import ReadyBatches
 from serval.worker.queue.close import Close
 from serval.worker.queue.drain import Drain
 from serval.worker.queue.fetch import Fetch
-from serval.worker.queue.finish import BATCHES_FINISHING, Finish, FinishSlots
+from serval.worker.queue.finish import Finish, FinishSlots
 from serval.worker.queue.heartbeat import Heartbeat
 from serval.worker.queue.held import Holdings, WaitingMessages
-from serval.worker.queue.loop import Intervals, Worker
+from serval.worker.queue.loop import Worker
 from serval.worker.queue.outcomes import WorkerCounts
 from serval.worker.queue.prepare import Prepare
 from serval.worker.queue.report import Report
@@ -33,72 +26,8 @@ from serval.worker.queue.run import Runner
 from serval.worker.queue.schedule import TurnSchedule
 from serval.worker.queue.targets import Targets
 from serval.worker.queue.turns import Turns
-from serval.worker.shards.shards import ShardQueue, ShardRunner, Shards
-
-CALLS_AT_ONCE = 16
-"""Calls of AWS for one batch's rows, bodies and results."""
-BEATS_AT_ONCE = 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ports:
-    """What a worker needs from outside."""
-
-    inbox: Inbox
-    store: RequestStore
-    payloads: Payloads
-    callbacks: CallbackQueue
-    states: FleetStates
-    registry: VersionRegistry
-    task: TaskProtection
-    spot: SpotNotices | None
-    unanswered: tuple[type[Exception], ...]
-    """What the ports raise when AWS does not answer."""
-    log: Callable[[str], object]
-    shard_queue: ShardQueue | None = None
-    """None: this worker takes no batch jobs."""
-    shard_runner: (
-        Callable[[LoadedMemory, KnownVersions, Retries, Callable[[], bool]], ShardRunner] | None
-    ) = None
-    """Builds what works on shards."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerIdentity:
-    """Which worker this is, and what it works on."""
-
-    worker: str
-    fleet: str
-    accelerator: str
-    """What the worker runs on, in words."""
-    models: Sequence[str]
-    lease: timedelta
-    """How long the worker is taken to be alive after a heartbeat."""
-    poll_seconds: int
-    """How long a queue is asked to wait for a message."""
-    intervals: Intervals
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Executors:
-    """The clocks, and the threads that call AWS."""
-
-    calls: Executor
-    beats: Executor
-    finishes: Executor
-    clock: Clock = utc_now
-    monotonic: Callable[[], float] = time.monotonic
-    pause: Callable[[float], object] | None = None
-    """Waits before another attempt; by default until then, or until the worker is stopped."""
-
-    @classmethod
-    def of_threads(cls) -> "Executors":
-        """Build executors that make many calls at once."""
-        return cls(
-            calls=ThreadPoolExecutor(CALLS_AT_ONCE, "call"),
-            beats=ThreadPoolExecutor(BEATS_AT_ONCE, "beat"),
-            finishes=ThreadPoolExecutor(BATCHES_FINISHING, "finish"),
-        )
+from serval.worker.shards.shards import Shards
+from serval.worker.streams.streams import Streams
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +49,7 @@ class WorkerParts:
     close: Close
     counts: WorkerCounts
     finish: Finish
+    streams: Streams
 
     @classmethod
     def of(
@@ -141,6 +71,7 @@ class WorkerParts:
             clock=executors.clock,
         )
         close = Close(identity.worker, end_attempt, ports.payloads, executors.clock)
+        finish = Finish(close, holdings, counts, retries, executors.calls)
         versions, memory = KnownVersions(ports.registry, executors.monotonic), LoadedMemory(loaded)
         return cls(
             ports=ports,
@@ -157,7 +88,18 @@ class WorkerParts:
             ready=ReadyBatches(waiting.changed, stopping.is_set),
             close=close,
             counts=counts,
-            finish=Finish(close, holdings, counts, retries, executors.calls),
+            finish=finish,
+            streams=Streams(
+                log=ports.streams,
+                store=ports.store,
+                finish=finish,
+                counts=counts,
+                retries=retries,
+                pool=executors.appends,
+                clock=executors.clock,
+                monotonic=executors.monotonic,
+                changed=waiting.changed,
+            ),
         )
 
     def worker(self) -> Worker:
@@ -172,6 +114,7 @@ class WorkerParts:
             fetch=self.fetch(),
             prepare=self.prepare(),
             runner=runner,
+            streams=self.streams,
             shards=shards,
             finish=self.finish,
             heartbeat=self.heartbeat(),
@@ -182,6 +125,7 @@ class WorkerParts:
                 ready=self.ready,
                 holdings=self.holdings,
                 runner=runner,
+                streams=self.streams,
                 finish=self.finish,
                 finish_slots=finish_slots,
                 report=report,
@@ -204,6 +148,7 @@ class WorkerParts:
             stopping=self.stopping.is_set,
             retries=self.retries,
             clock=self.executors.monotonic,
+            streaming=self.streams.count,
             wait_seconds=self.identity.poll_seconds,
             visibility_seconds=int(self.identity.lease.total_seconds()),
         )
@@ -214,6 +159,7 @@ class WorkerParts:
             worker=self.identity.worker,
             store=self.ports.store,
             payloads=self.ports.payloads,
+            streams=self.ports.streams,
             versions=self.versions,
             targets=self.targets,
             memory=self.memory,
@@ -237,6 +183,7 @@ class WorkerParts:
             memory=self.memory,
             close=self.close,
             retries=self.retries,
+            streams=self.streams,
             clock=self.executors.monotonic,
             stopping=self.stopping.is_set,
         )

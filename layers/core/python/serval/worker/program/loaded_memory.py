@@ -42,6 +42,12 @@ class LoadedMemory:
             if (record.model, record.version) not in self.loaded and self.loaded.has_room(record):
                 self.loaded.get(record.model, record.version)
 
+    def has_room(self, record: ModelVersion) -> bool:
+        """Return whether a version is loaded, or fits beside the others."""
+        with self._lock:
+            loaded = (record.model, record.version) in self.loaded
+            return loaded or self.loaded.has_room(record)
+
     def names(self) -> tuple[str, ...]:
         """List the versions in memory, as ``textgen:3``."""
         return tuple(sorted(f"{model}:{version}" for model, version in self.loaded.versions()))

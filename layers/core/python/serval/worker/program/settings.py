@@ -80,6 +80,7 @@ class WorkerSettings(ServerSettings):
     fleets: str
     registry_table: str
     requests_table: str
+    streams_table: str
     data_bucket: str
     jobs_table: str = ""
     """Empty: it takes no shards of batch jobs."""

@@ -22,6 +22,11 @@ class Batch:
     inputs: Sequence[Tensor] | None = None
     """The joined inputs of all requests; None: they are not joined yet."""
 
+    @property
+    def streams(self) -> bool:
+        """Whether its requests are streams, which share no run: each is written by itself."""
+        return any(one.known.stream for one in self.held)
+
 
 @dataclass(slots=True)
 class ReadyBatches:

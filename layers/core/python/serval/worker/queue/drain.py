@@ -9,6 +9,7 @@ from serval.worker.queue.finish import Finish, FinishSlots
 from serval.worker.queue.held import Holdings
 from serval.worker.queue.report import Report
 from serval.worker.queue.run import Runner
+from serval.worker.streams.streams import Streams
 
 SETTLE_SECONDS = 1.0
 """How long the batch in preparation may take to reach a boundary."""
@@ -30,6 +31,7 @@ class Drain:
     ready: ReadyBatches
     holdings: Holdings
     runner: Runner
+    streams: Streams
     finish: Finish
     finish_slots: FinishSlots
     report: Report
@@ -46,6 +48,8 @@ class Drain:
         self.finish.give_back(one for one in self.holdings.all() if not one.begun)
         if threads.failure is None:
             self.finish.give_back(one for batch in ready for one in batch.held)
+            threads.join(MARGIN * left, "streams")
+            self.streams.give_back()
             self.report.report(draining=True)
             self._end_run(runs_until)
             self.finish_slots.await_all(until - self.clock())

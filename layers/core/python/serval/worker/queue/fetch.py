@@ -27,6 +27,8 @@ class Fetch:
     stopping: Callable[[], bool]
     retries: Retries
     clock: Callable[[], float]
+    streaming: Callable[[str], int]
+    """Counts the streams of a model that are being written: each has the place of a message."""
     wait_seconds: int
     """How long a poll waits for a message."""
     visibility_seconds: int
@@ -45,7 +47,8 @@ class Fetch:
         if model in self.paused:
             return 0
         batch = min(self.limits(model).rows, MOST_MESSAGES)
-        return min(MOST_AT_ONCE, max(0, batch - self.waiting.count(model)))
+        held = self.waiting.count(model) + self.streaming(model)
+        return min(MOST_AT_ONCE, max(0, batch - held))
 
     def once(self, model: str) -> None:
         """Receive the messages that are there, or that arrive during the poll."""

@@ -12,6 +12,7 @@ from serval.models.route import Target
 from serval.protocol.request import InferenceRequest
 from serval.requests.inbox import Inbox, Message
 from serval.requests.request import AsyncRequest
+from serval.requests.stream.piece import StreamChunk
 from serval.worker.program.faults import Retries
 
 Fate = Literal["delete", "leave"] | int
@@ -41,6 +42,8 @@ class Held:
     body: bytes | None = None
     request: InferenceRequest | None = None
     """The body as the target reads it."""
+    chunks: Sequence[StreamChunk] = ()
+    """What earlier attempts have written, if it is a stream."""
 
     @property
     def known(self) -> AsyncRequest:

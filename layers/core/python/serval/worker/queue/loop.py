@@ -1,4 +1,4 @@
-"""The loops of a worker: fetch, prepare, run, beat, report, watch."""
+"""The loops of a worker: fetch, prepare, run, write streams, beat, report, watch."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -18,6 +18,7 @@ from serval.worker.queue.report import Report
 from serval.worker.queue.run import Runner
 from serval.worker.queue.schedule import TurnSchedule
 from serval.worker.shards.shards import Shards
+from serval.worker.streams.streams import Streams
 
 IDLE_SECONDS = 1.0
 """How long a loop waits for work before it checks whether to stop."""
@@ -43,6 +44,7 @@ class Worker:
     fetch: Fetch
     prepare: Prepare
     runner: Runner
+    streams: Streams
     shards: Shards | None
     """None: this worker takes no batch jobs."""
     finish: Finish
@@ -69,6 +71,7 @@ class Worker:
         loops: dict[str, Callable[[], object]] = {
             "prepare": self._prepare,
             "run": self._run,
+            "streams": partial(self.streams.work, self.stopping.is_set),
             "beat": partial(self._every, self.intervals.beat_seconds, self.heartbeat.beat),
             "report": partial(self._every, self.intervals.report_seconds, self._report),
             "watch": self._watch,

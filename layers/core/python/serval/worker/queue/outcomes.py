@@ -45,7 +45,12 @@ class Lost:
     """The row names another runner by now."""
 
 
-Outcome = Answered | Failed | GivenBack | Unwanted | Lost
+@dataclass(frozen=True, slots=True)
+class Streaming:
+    """Its stream has begun, which ends by itself."""
+
+
+Outcome = Answered | Failed | GivenBack | Unwanted | Lost | Streaming
 Ended = tuple[Held, Outcome]
 
 

@@ -17,12 +17,13 @@ from serval.inference.batching import gather, join_inputs
 from serval.models.route import KnownVersions
 from serval.requests import lifecycle
 from serval.requests.ports import Payloads, RequestStore
+from serval.requests.stream.log import StreamLog
 from serval.worker.program.faults import RETRY_SECONDS, Retries
 from serval.worker.program.loaded_memory import LoadedMemory
 from serval.worker.queue.batch import Batch
 from serval.worker.queue.close import Close
 from serval.worker.queue.held import Fate, Held, Holdings, WaitingMessages
-from serval.worker.queue.read import fetch_body, read_for_target
+from serval.worker.queue.read import fetch_body, fetch_chunks, read_for_target
 from serval.worker.queue.targets import Targets
 from serval.worker.queue.turns import Turn
 
@@ -45,6 +46,7 @@ class Prepare:
     """Its id, which the rows of what it runs name."""
     store: RequestStore
     payloads: Payloads
+    streams: StreamLog
     versions: KnownVersions
     targets: Targets
     memory: LoadedMemory
@@ -79,8 +81,10 @@ class Prepare:
         begun = [] if self.stopping() else self._keep(group, self._begin, self.pool.map)
         if not begun:
             return None
-        inputs = join_inputs([one.read.inputs for one in begun]) if len(begun) > 1 else None
-        return Batch(turn.model, begun[0].aim.version, begun, turn, self.monotonic(), inputs)
+        batch = Batch(turn.model, begun[0].aim.version, begun, turn, self.monotonic())
+        if len(begun) > 1 and not batch.streams:
+            batch.inputs = join_inputs([one.read.inputs for one in begun])
+        return batch
 
     def _sift(self, taken: Sequence[Held]) -> list[Held]:
         """Read the rows, and end those that are not to be run."""
@@ -109,6 +113,7 @@ class Prepare:
     def _fetch(self, one: Held) -> Fate | None:
         try:
             fetch_body(one, self.payloads)
+            fetch_chunks(one, self.streams)
         except ServalError as error:
             return self.close.refuse(one, error)
         return None

@@ -7,6 +7,7 @@ from serval.inference.run import read_fitting
 from serval.models.version import ModelVersion
 from serval.protocol.request import InferenceRequest
 from serval.requests.ports import Payloads
+from serval.requests.stream.log import StreamLog
 from serval.worker.queue.held import Held
 
 FindVersion = Callable[[str, str], ModelVersion]
@@ -25,6 +26,13 @@ def fetch_body(one: Held, payloads: Payloads) -> None:
         one.body = row.payload if row.payload_key is None else payloads.get(row.payload_key)
     if one.body is None:
         raise MalformedBody(f"its body is gone: there is no object {row.payload_key!r}")
+
+
+def fetch_chunks(one: Held, log: StreamLog) -> None:
+    """Fetch what earlier attempts have written, if the request is a stream."""
+    row = one.known
+    if row.stream and row.attempt:
+        one.chunks = log.read(row.id, 0)
 
 
 def read_for_target(one: Held, find: FindVersion) -> None:

@@ -16,9 +16,19 @@ from serval.worker.program.loaded_memory import LoadedMemory
 from serval.worker.queue.batch import Batch
 from serval.worker.queue.close import Close
 from serval.worker.queue.held import Held
-from serval.worker.queue.outcomes import Answered, Ended, Failed, GivenBack, Lost, Outcome, Unwanted
+from serval.worker.queue.outcomes import (
+    Answered,
+    Ended,
+    Failed,
+    GivenBack,
+    Lost,
+    Outcome,
+    Streaming,
+    Unwanted,
+)
 from serval.worker.queue.read import read_for_target
 from serval.worker.queue.targets import Targets
+from serval.worker.streams.streams import Streams
 
 FRESH_SECONDS = 1.0
 """How old a row may be when its request runs."""
@@ -42,6 +52,7 @@ class Runner:
     memory: LoadedMemory
     close: Close
     retries: Retries
+    streams: Streams
     clock: Callable[[], float]
     stopping: Callable[[], bool] = lambda: False
     """Whether the worker is being stopped: then no further single request is started."""
@@ -51,7 +62,10 @@ class Runner:
     _interrupted: threading.Event = field(default_factory=threading.Event)
 
     def run(self, batch: Batch) -> list[Ended]:
-        """Run a batch; requests that fail together run again one by one."""
+        """Run a batch; requests that fail together run again one by one.
+
+        Streams are only started: they are no part of what has ended.
+        """
         self.run_seconds = 0.0
         ended = self._find_unwanted(batch)
         if ended:
@@ -61,7 +75,7 @@ class Runner:
         if batch.held:
             ended += self._run(batch)
         self._loaded = None
-        return ended
+        return [each for each in ended if not isinstance(each[1], Streaming)]
 
     def interrupt(self) -> None:
         """End the run that is under way; its requests are given back."""
@@ -78,7 +92,7 @@ class Runner:
             return [(one, GivenBack(RETRY_SECONDS)) for one in batch.held]
         except ServalError as error:
             return [(one, self._instead(one, error)) for one in batch.held]
-        if len(batch.held) > 1 and not self._interrupted.is_set():
+        if len(batch.held) > 1 and not batch.streams and not self._interrupted.is_set():
             try:
                 return self._together(loaded, batch)
             except AxisNotShared:
@@ -104,6 +118,8 @@ class Runner:
             return GivenBack()
         if one.known.cancel_requested:
             return Unwanted()
+        if one.known.stream:
+            return self._start_stream(loaded, one)
         started = self.clock()
         result = try_request(loaded, one.read)
         took = self.clock() - started
@@ -111,6 +127,15 @@ class Runner:
         if not isinstance(result, ServalError):
             return Answered(result, took * 1e3)
         return GivenBack() if self._interrupted.is_set() else self._instead(one, result)
+
+    def _start_stream(self, loaded: Loaded, one: Held) -> Outcome:
+        if self.stopping():
+            return GivenBack()
+        try:
+            self.streams.start(loaded, one)
+        except ServalError as error:
+            return self._instead(one, error)
+        return Streaming()
 
     def _instead(self, one: Held, failure: ServalError) -> Outcome:
         """Let the stable version answer what the candidate could not, in the same attempt."""
@@ -130,7 +155,10 @@ class Runner:
         return self._alone(loaded, one)
 
     def _load(self, model: str, version: str) -> Loaded:
-        return self.memory.load(self.versions.version(model, version))
+        record = self.versions.version(model, version)
+        if self.streams and not self.memory.has_room(record):
+            self.streams.make_room()
+        return self.memory.load(record)
 
     def _find_unwanted(self, batch: Batch) -> list[Ended]:
         """Find requests that were cancelled or lost since they were prepared."""

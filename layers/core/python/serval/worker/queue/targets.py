@@ -3,9 +3,12 @@
 from dataclasses import dataclass, field
 
 from serval.inference.batch_limits import BatchLimits
-from serval.inference.batching import ShareKey, Sharing
+from serval.inference.batching import ShapeKey, ShareKey, Sharing
 from serval.models.route import KnownVersions, choose_target
 from serval.worker.queue.held import Held
+
+STREAMS: ShapeKey = (("stream", "", ()),)
+"""The shape of all streams: they are started together, and share no run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +27,16 @@ class Targets:
         return BatchLimits() if record is None else BatchLimits.of_bundle(record.bundle)
 
     def aim(self, one: Held) -> None:
-        """Choose the version of a request; a body read for another version is read again."""
+        """Choose the version of a request; a body read for another version is read again.
+
+        A stream goes on with the version that began it.
+        """
         if one.candidate_failure is not None:
             return
         row = one.known
         route = self.versions.route(row.model)
-        target = choose_target(route, row.wanted, row.affinity or row.id)
+        wanted = one.chunks[0].version if one.chunks else row.wanted
+        target = choose_target(route, wanted, row.affinity or row.id)
         one.fallback = route.stable if target.track == "candidate" else None
         if one.target is None or one.target.version != target.version:
             one.request = None
@@ -39,5 +46,7 @@ class Targets:
         """Return what a request has in common with those it may share a run with, if any."""
         if one.request is None or one.alone:
             return None
+        if one.known.stream:
+            return one.aim.version, STREAMS
         record = self.versions.version(one.known.model, one.aim.version)
         return self.sharing.key(record, one.request.inputs)

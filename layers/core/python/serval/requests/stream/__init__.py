@@ -1,0 +1,1 @@
+"""Streams: async requests that are read while they are written."""

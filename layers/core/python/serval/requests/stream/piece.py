@@ -1,0 +1,115 @@
+"""Pieces of a stream: a token each, numbered from 1, and how they are stored."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from serval.models.task_signature import NAMES, PARAMETERS
+from serval.models.tensor import Tensor
+
+STREAMED_TASK = "text-generation"
+"""The task whose answers are written piece by piece."""
+
+
+@dataclass(frozen=True, slots=True)
+class LikelyToken:
+    """One of the likeliest tokens of a step."""
+
+    id: int
+    text: str
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A token with the text that it adds."""
+
+    number: int
+    """Its place in the stream, from 1."""
+    id: int
+    text: str
+    """What can be read with it; empty while bytes of a character are missing."""
+    special: bool = False
+    """Whether the token is no text."""
+    logprob: float | None = None
+    """The logarithm of its probability, where the request wants it."""
+    top: tuple[LikelyToken, ...] = ()
+    """The likeliest tokens of its step, where the request wants them."""
+    finish: str | None = None
+    """Why the text ends here: ``length``, ``eos_token`` or ``stop_sequence``."""
+    prompt_tokens: int | None = None
+    """How many tokens the prompt has; told with the last piece."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamChunk:
+    """Pieces in a row that one attempt of a request has written at once."""
+
+    attempt: int
+    version: str
+    """The version that writes: another one would go on with another text."""
+    pieces: tuple[Piece, ...]
+
+    @property
+    def first(self) -> int:
+        """The number of its first piece."""
+        return self.pieces[0].number
+
+    @property
+    def last(self) -> int:
+        """The number of its last piece."""
+        return self.pieces[-1].number
+
+    @property
+    def ended(self) -> bool:
+        """Whether the text ends with it."""
+        return self.pieces[-1].finish is not None
+
+
+def write_pieces(pieces: Sequence[Piece]) -> str:
+    """Write the pieces of a chunk; their numbers follow from the first one's."""
+    return json.dumps([_row(one) for one in pieces], separators=(",", ":"))
+
+
+def read_pieces(first: int, text: str) -> tuple[Piece, ...]:
+    """Read what ``write_pieces`` wrote."""
+    return tuple(_piece(first + at, row) for at, row in enumerate(json.loads(text)))
+
+
+def _row(piece: Piece) -> list[Any]:
+    """Return a piece as a list without the members that say nothing at its end."""
+    top = [[one.id, one.text, one.logprob] for one in piece.top]
+    row = [
+        piece.id,
+        piece.text,
+        piece.logprob,
+        piece.finish,
+        piece.prompt_tokens,
+        int(piece.special),
+        top,
+    ]
+    while not row[-1] and len(row) > 2:
+        row.pop()
+    return row
+
+
+def _piece(number: int, row: Sequence[Any]) -> Piece:
+    members: list[Any] = [*row, *[None] * (7 - len(row))]
+    token, text, logprob, finish, prompt_tokens, special, top = members
+    return Piece(
+        number=number,
+        id=token,
+        text=text,
+        special=bool(special),
+        logprob=logprob,
+        top=tuple(LikelyToken(*one) for one in top or ()),
+        finish=finish,
+        prompt_tokens=prompt_tokens,
+    )
+
+
+def is_one_text(inputs: Sequence[Tensor]) -> bool:
+    """Return whether these are inputs of a task that writes one text after one."""
+    given = [tensor for tensor in inputs if tensor.name != PARAMETERS]
+    return [(one.name, one.array.shape) for one in given] == [(NAMES["text"], (1,))]

@@ -1,0 +1,1 @@
+"""Streams of a worker: texts that are read while they are written."""
