@@ -78,7 +78,7 @@ models/%/model.onnx models/%/golden.jsonl: $$(wildcard models/$$*/*.py models/*.
 lock: | $(UV)  ## resolve every group again into requirements/
 	@for group in $(GROUPS); do \
 	  echo "· $$group"; \
-	  extra=""; case $$group in laptop | cli) extra="pyproject.toml";; esac; \
+	  extra=""; case $$group in laptop | cli) extra="pyproject.toml --extra cli";; esac; \
 	  $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	    --custom-compile-command 'make lock' $$extra --group $$group -o requirements/$$group.txt; \
 	done
@@ -105,11 +105,13 @@ layers-aws: build/stamps/laptop build/stamps/node  ## build the layers for AWS t
 AT_ONCE := --numprocesses auto --dist loadfile
 
 .PHONY: check
-check: build/stamps/laptop build/stamps/node build/environments/checkov/.stamp build/environments/platform/.stamp  ## format, lint, types, dead code, names; the templates, by our tests and by asl-validator, checkov, cfn-lint, cdk-nag and AWS's limits
+check: build/stamps/laptop build/stamps/node build/environments/checkov/.stamp build/environments/platform/.stamp  ## format, lint, types of Python and TypeScript, dead code, names; the templates, by our tests and by asl-validator, checkov, cfn-lint, cdk-nag and AWS's limits
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/vulture
+	@npx openapi-typescript docs/openapi.json --output build/typescript/serval.d.ts > build/typescript.log
+	@npx tsc --project docs/typescript
 	@$(BIN)/python -m pytest --quiet -p no:cacheprovider tests/house
 	@$(BIN)/python -m pytest --quiet -p no:cacheprovider $(AT_ONCE) tests/stacks
 

@@ -31,6 +31,7 @@ STAGES: Mapping[str, Sequence[str]] = {
     "light": (
         "batch",
         "cli",
+        "client",
         "handlers",
         "openapi",
         "platform",

@@ -27,7 +27,8 @@ def explain(error: Exception) -> str | None:
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename or 'writing or reading'}: {error.strerror}"
-    # Imported late: only failures need it.
+    # Imported late: only failures need them.
+    from serval.client import CallFailed
     from serval_cli.stages.aws_failures import explain_aws
 
-    return explain_aws(error)
+    return str(error) if isinstance(error, CallFailed) else explain_aws(error)

@@ -10,7 +10,7 @@ from markdown_it.token import Token
 
 ROOT = Path(__file__).parents[2]
 SHELL = ("sh", "bash", "console")
-OTHER = frozenset({"text", "json", "yaml", "python", "mermaid", "http"})
+OTHER = frozenset({"text", "json", "yaml", "python", "js", "mermaid", "http"})
 NOT_RUN, ONCE = "not run:", "once:"
 PROMPT = "$ "
 

@@ -28,6 +28,7 @@ PAGES = (
     "docs/tables.md",
     "docs/rollouts.md",
     "docs/operations.md",
+    "docs/client.md",
 )
 LIMIT_SECONDS = 1200
 OWN = (".git", ".serval", "build")

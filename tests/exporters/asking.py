@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import numpy as np
 
+from serval.client import Client
 from serval.models.signature import Signature
 from serval.models.tensor import Tensor
-from serval_cli.api.inference import InferenceApi
 from serval_cli.api.tensor_call import call
 from serval_cli.bundle.samples.files import read_sample
 from tests.local.conftest import ROOT, LocalStage
@@ -50,10 +50,9 @@ def publish(stage: LocalStage, folder: Path) -> str:
 
 def ask_tensors(stage: LocalStage, model: str, inputs: Path) -> Sequence[Tensor]:
     """Ask a live model with the tensors of a ``.npz``."""
-    api = InferenceApi.of(stage.api_url, stage.api_key, trust_environment=False)
-    with api.client:
-        signature = Signature.from_json(api.metadata(model, None))
-        return call(api, model, None, read_sample(inputs, signature), signature.outputs).outputs
+    with Client(stage.api_url, stage.api_key, trust_environment=False) as client:
+        signature = Signature.from_json(client.describe(model))
+        return call(client, model, None, read_sample(inputs, signature), signature.outputs).outputs
 
 
 def ask_task(stage: LocalStage, model: str, body: Any) -> Any:

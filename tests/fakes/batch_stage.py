@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from serval.batch.job.keys import Address
-from serval_cli.api.batch import BatchApi
+from serval.client import Client
 from serval_cli.commands.call import batch, schedules
 from serval_cli.steering.batch_watch import JobWatch
 from tests.fakes.batch_api import DATA_BUCKET, KEY, Bench
@@ -52,12 +52,9 @@ class BatchStage(Terminal):
     def __post_init__(self) -> None:
         self.monkeypatch.setattr(batch, "find_stage", lambda *_, **__: self)
         self.monkeypatch.setattr(schedules, "find_stage", lambda *_, **__: self)
-        client = httpx.Client(transport=httpx.MockTransport(self.answer))
-        self.monkeypatch.setattr(batch, "api_of", lambda *_: BatchApi(client, "http://api"))
-        files = httpx.MockTransport(self.file)
-        self.monkeypatch.setattr(
-            batch, "open_files_client", lambda *_: httpx.Client(transport=files)
-        )
+        server = httpx.MockTransport(self.serve)
+        client = Client("http://api", KEY, transport=server, sleep=self.sleep)
+        self.monkeypatch.setattr(batch, "open_client", lambda *_: client)
         watch = partial(JobWatch, clock=lambda: self.seconds, sleep=self.sleep)
         self.monkeypatch.setattr(batch, "JobWatch", watch)
 
@@ -68,6 +65,10 @@ class BatchStage(Terminal):
     def sleep(self, seconds: float) -> None:
         self.seconds += seconds
         self.meanwhile()
+
+    def serve(self, request: httpx.Request) -> httpx.Response:
+        """Answer as the stage, or as S3."""
+        return self.answer(request) if request.url.host == "api" else self.file(request)
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         """Answer a request as the gateway and the function do."""

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
-from serval_cli.api.inference import InferenceApi
+from serval.client import Client
 from serval_cli.commands.call import attempt, infer
 
 COMMANDS: dict[str, ModuleType] = {"try": attempt, "infer": infer}
@@ -36,7 +36,8 @@ class TaskStage:
     def reply(self, request: httpx.Request) -> httpx.Response:
         """Answer as the API does."""
         if "/async/requests/" in request.url.path:
-            output = {"name": "answers", "data": [json.dumps(self.answer)]}
+            data = [json.dumps(self.answer)]
+            output = {"name": "answers", "datatype": "BYTES", "shape": [1], "data": data}
             document = {"status": "succeeded", "response": {"outputs": [output]}}
             return httpx.Response(200, json=document)
         if request.method == "GET":
@@ -68,10 +69,10 @@ class TaskTerminal:
     monkeypatch: pytest.MonkeyPatch
 
     def __post_init__(self) -> None:
-        client = httpx.Client(transport=httpx.MockTransport(self.stage.reply))
-        api = InferenceApi(client, self.stage.api_url)
-        self.monkeypatch.setattr(InferenceApi, "of", lambda *_, **__: api)
+        server = httpx.MockTransport(self.stage.reply)
+        client = Client(self.stage.api_url, "srv_key", transport=server)
         for module in COMMANDS.values():
+            self.monkeypatch.setattr(module, "open_client", lambda *_: client)
             self.monkeypatch.setattr(module, "find_stage", lambda *_: self.stage)
         self.monkeypatch.setattr(infer, "runs_on_fleet", lambda *_, **__: bool(self.stage.running))
 

@@ -13,6 +13,9 @@ _.maxlong
 _.maxother
 _.maxstring
 
+# Operations of the client, and what its callers read, that no command uses.
+_.call_id
+
 # What Jinja's sandbox reads of ours.
 _.intercepted_binops
 
@@ -28,6 +31,10 @@ pooling
 return_timestamps
 same_bytes
 sampling_rate
+optional_inputs
+response_url
+seconds_left
+cost_usd
 session_ms
 src_lang
 stride_length_s

@@ -32,6 +32,7 @@ KEPT = {
     "access/admission.Admission._routes": "model",
     "access/admission.Authenticator._callers": "hash of the API key",
     "models/route.KnownVersions._routes": "model",
+    "client/inference.ModelFlows.known": "model and version, until the API refuses a request",
     "fleets/endpoints/dispatch.Dispatch._capacities": "fleet",
     "fleets/control.FleetControl._seen_awake": "fleet",
     "models/statistics.RememberedStatistics._known": "model and track",
@@ -77,6 +78,7 @@ def remembers(decorator: ast.expr) -> bool:
 def test_every_cache_says_what_it_is_kept_by() -> None:
     of_one_call = {
         "batch/plan/survey.Survey.inputs",
+        "client/events.EventParser._fields",
         "batch/plan/survey.Survey.lists",
         "fleets/sweep.SweepFindings.awake",
         "fleets/sweep.SweepFindings.in_use",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from serval.client.task_bodies import JSON, columns_of, file_type
 from serval.foreign import refusing
 from serval_cli.failures import CommandFailed
 
@@ -38,21 +39,6 @@ EXPECTED: Mapping[Kind, str] = {
     "question": 'JSON, such as \'{"question": "…", "context": "…"}\'',
     "sentences": 'JSON, such as \'{"source_sentence": "…", "sentences": ["…"]}\'',
 }
-CONTENT_TYPES = {
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".gif": "image/gif",
-    ".bmp": "image/bmp",
-    ".webp": "image/webp",
-    ".tif": "image/tiff",
-    ".tiff": "image/tiff",
-    ".wav": "audio/wav",
-    ".flac": "audio/flac",
-    ".mp3": "audio/mpeg",
-    ".ogg": "audio/ogg",
-}
-BINARY, JSON = "application/octet-stream", "application/json"
 NEEDS_LABELS = ("zero-shot-classification", "zero-shot-image-classification")
 LABELS = "candidate_labels"
 BODY_KEYS = ("inputs", "table")
@@ -138,7 +124,7 @@ def media_body(
     content = path.read_bytes()
     if parameters or as_json:
         return json_body(base64.b64encode(content).decode(), parameters, path)
-    return TaskBody(content, CONTENT_TYPES.get(path.suffix.lower(), BINARY), path)
+    return TaskBody(content, file_type(path), path)
 
 
 def text_body(task: str, path: Path, parameters: Mapping[str, Any]) -> TaskBody:
@@ -184,8 +170,7 @@ def rows_body(
     rows: Sequence[Mapping[str, Any]], parameters: Mapping[str, Any], path: Path | None
 ) -> TaskBody:
     """Send rows as columns, in the contract of tabular tasks."""
-    table = {name: [row[name] for row in rows] for name in rows[0]}
-    body = {"table": table, **({"parameters": parameters} if parameters else {})}
+    body = {"table": columns_of(rows), **({"parameters": parameters} if parameters else {})}
     return TaskBody(json.dumps(body).encode(), JSON, path)
 
 

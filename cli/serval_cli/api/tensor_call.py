@@ -4,11 +4,11 @@ import gzip
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from serval.client import Client
+from serval.client.wire import COMPRESS_FROM_BYTES
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
 from serval.protocol.client import HEADER, read_response, write_request
-from serval_cli.api.inference import InferenceApi, path_of
-from serval_cli.api.wire import COMPRESS_FROM_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class TensorAnswer:
 
 
 def call(
-    api: InferenceApi,
+    client: Client,
     model: str,
     version: str | None,
     inputs: Sequence[Tensor],
@@ -32,6 +32,6 @@ def call(
     if len(body) >= COMPRESS_FROM_BYTES:
         body = gzip.compress(body, 6)
         headers["content-encoding"] = "gzip"
-    reply = api.send("POST", path_of(model, version) + "/infer", body, headers)
-    answered = read_response(reply.content, reply.headers.get(HEADER), outputs)
+    reply = client.post_inference(model, version, body, headers)
+    answered = read_response(reply.content, reply.headers.get(HEADER.lower()), outputs)
     return TensorAnswer(answered, reply.headers.get("serval-model-version", ""))

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from serval_cli.api.batch import ENDED, Job
-from serval_cli.api.http import ApiUnavailable
+from serval.client import JobDocument, NoReply, ServerFailed
+from serval.client.documents import ENDED
 
 SHARDS_PER_SECOND = 500
 """Each look reads every shard of a job, so the more shards, the rarer the looks."""
@@ -20,18 +20,18 @@ SILENCE_SECONDS = 3600.0
 class JobWatch:
     """Polls a job until it has ended or is stuck."""
 
-    read: Callable[[], Job]
-    report: Callable[[Job], None]
+    read: Callable[[], JobDocument]
+    report: Callable[[JobDocument], None]
     """Called with the job after every look."""
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
-    def end(self) -> Job:
+    def end(self) -> JobDocument:
         """Return the job as last seen.
 
         Raises
         ------
-        ApiUnavailable
+        NoReply, ServerFailed
             If the API did not answer for a minute.
         """
         seen, moved = self._read(), self.clock()
@@ -45,12 +45,12 @@ class JobWatch:
                 moved = self.clock()
             seen = job
 
-    def _read(self) -> Job:
+    def _read(self) -> JobDocument:
         deadline = self.clock() + OUTAGE_SECONDS
         while True:
             try:
                 return self.read()
-            except ApiUnavailable:
+            except (NoReply, ServerFailed):
                 if self.clock() >= deadline:
                     raise
                 self.sleep(1.0)
@@ -60,10 +60,10 @@ class JobWatch:
 class JobLines:
     """Prints a line for each notable change of a job."""
 
-    write: Callable[[Job], None]
+    write: Callable[[JobDocument], None]
     last: tuple[object, ...] = ()
 
-    def report(self, job: Job) -> None:
+    def report(self, job: JobDocument) -> None:
         """Print the job's state unless it has hardly changed."""
         tenth = int((job["percent"] or 0) // 10)
         asked = job.get("cancel_requested")
@@ -73,16 +73,16 @@ class JobLines:
             self.write(job)
 
 
-def is_running(job: Job) -> bool:
+def is_running(job: JobDocument) -> bool:
     """Return whether a job has not ended."""
     return job["status"] not in ENDED
 
 
-def pause_seconds(job: Job) -> float:
+def pause_seconds(job: JobDocument) -> float:
     """Return how long to pause before the next look."""
     return min(LONGEST_PAUSE_SECONDS, max(1.0, int(job["shards"]) / SHARDS_PER_SECOND))
 
 
-def progress_of(job: Job) -> tuple[object, ...]:
+def progress_of(job: JobDocument) -> tuple[object, ...]:
     """Return the values that change when a job moves."""
     return job["status"], job["attempt"], job["shards_done"], job["rows"], job["rejected"]

@@ -9,11 +9,13 @@ from typing import Any
 
 from serval.batch.input.columns import ColumnChoice
 from serval.bundles.bundle import MODEL_YAML, Bundle, read_bundle
+from serval.client import Client
+from serval.client.task_bodies import JSON
 from serval.handlers.signature import HANDLER_SIGNATURE
 from serval.models.signature import Signature
 from serval.rollouts.golden.requests import write_line
-from serval_cli.api.inference import InferenceApi
-from serval_cli.api.task_input import JSON, TaskBody
+from serval_cli.api.calls import guessing
+from serval_cli.api.task_input import TaskBody
 from serval_cli.api.tensor_call import call
 from serval_cli.bundle.golden_words import (
     expected_answer,
@@ -54,29 +56,29 @@ class GoldenLine:
     version: str | None
 
 
-def ask_stage(api: InferenceApi, model: str, version: str | None, asked: GoldenInput) -> GoldenLine:
+def ask_stage(client: Client, model: str, version: str | None, asked: GoldenInput) -> GoldenLine:
     """Ask the live model, in the words of its task or handler if it has one."""
-    metadata = api.metadata(model, version)
+    with guessing(client, model):
+        metadata = client.describe(model, version)
     signature, task = Signature.from_json(metadata), task_of(metadata)
     if task is not None:
         request = request_of(task, asked.given, asked.parameters)
-        reply = call_task(api, model, version, json_body(request))
-        answer = expected_answer(reply.headers.get("content-type", ""), reply.content)
+        reply = call_task(client, model, version, json_body(request))
+        answer = expected_answer(reply.content_type, reply.content)
         line = write_words({"request": request, "answer": answer})
-        return GoldenLine(line, reply.headers.get("serval-model-version"))
+        return GoldenLine(line, reply.version or None)
     if signature == HANDLER_SIGNATURE:
         asked.refuse_parameters()
         body = handler_body(asked.given)
-        reply = call_task(api, model, version, json_body(body))
-        content_type = reply.headers.get("content-type", "")
-        if "json" not in content_type:
+        reply = call_task(client, model, version, json_body(body))
+        if "json" not in reply.content_type:
             raise CommandFailed(
-                f"{model!r} answered with {content_type}: a golden request compares JSON"
+                f"{model!r} answered with {reply.content_type}: a golden request compares JSON"
             )
-        line = write_words({"body": body, "answer": reply.json()})
-        return GoldenLine(line, reply.headers.get("serval-model-version"))
+        line = write_words({"body": body, "answer": reply.value})
+        return GoldenLine(line, reply.version or None)
     inputs = asked.tensors(signature)
-    answered = call(api, model, version, inputs, signature.outputs)
+    answered = call(client, model, version, inputs, signature.outputs)
     return GoldenLine(write_line(inputs, answered.outputs), answered.version)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -87,6 +88,24 @@ def test_what_needs_an_extra_says_which(
     run = serval(installed, tmp_path, *words)
     assert run.returncode == 1
     assert "which is not installed: `pip install '.[init]'`" in run.stderr
+
+
+def test_without_its_extra_the_wheel_is_a_client_and_the_command_says_what_it_lacks(
+    installed: Path,
+) -> None:
+    absent = dict.fromkeys(("boto3", "numpy", "pydantic", "simdjson", "typer", "yaml"))
+    code = (
+        f"import sys; sys.modules.update({absent})\n"
+        "from serval.client import Client\n"
+        "with Client('http://127.0.0.1:9', 'srv_key') as client: client.infer\n"
+        "from serval_cli.entry import main; main()"
+    )
+    run = subprocess.run([installed / "bin/python", "-c", code], capture_output=True, text=True)
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr.startswith("error: the serval command needs typer, which is not installed")
+    (described,) = installed.glob("lib/python*/site-packages/serval-*/METADATA")
+    needs = re.findall(r"^Requires-Dist: (.*)$", described.read_text(), re.M)
+    assert [name for name in needs if "extra ==" not in name] == ["httpx"]
 
 
 def test_what_is_remembered_lies_in_the_users_home(installed: Path, tmp_path: Path) -> None:

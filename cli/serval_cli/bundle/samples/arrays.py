@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from serval.client.inference_request import build_request, is_request
 from serval.foreign import refusing
 from serval.models.tensor import Array
-from serval_cli.api.inference_request import build_request, is_request
 from serval_cli.bundle.samples.fitting import Specs, only_input
 from serval_cli.failures import CommandFailed
 from serval_cli.json_files import read_json

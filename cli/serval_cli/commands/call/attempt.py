@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from serval_cli.api.http import check_model_name
-from serval_cli.api.inference import InferenceApi
+from serval_cli.api.calls import check_model_name, guessing, open_client
 from serval_cli.api.task_input import ask_input, ask_parameters, build_body, read_parameters
 from serval_cli.bundle.questions import can_ask
 from serval_cli.failures import CommandFailed
@@ -53,11 +52,9 @@ def try_model(
     """
     check_model_name(model)
     parameters = read_parameters(parameter or ())
-    found = find_stage(stage)
-    api = InferenceApi.of(
-        found.api_url, found.api_key(api_key), trust_environment=found.local is None
-    )
-    task = task_of(api.metadata(model, version))
+    client = open_client(find_stage(stage), api_key)
+    with guessing(client, model):
+        task = task_of(client.describe(model, version))
     if task is None:
         raise CommandFailed(
             f"{model!r} has no task, so it takes tensors: `serval infer {model} FILE` sends them, "
@@ -70,7 +67,7 @@ def try_model(
         given = ask_input(task, ask)
         parameters = ask_parameters(task, parameters, ask)
     body = build_body(task, given, parameters)
-    reply = call_task(api, model, version, body)
+    reply = call_task(client, model, version, body)
     show_answer(reply, body, folder, model, as_json=as_json)
 
 

@@ -2,14 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import httpx
 import typer
 from rich.live import Live
 
-from serval_cli.api.batch import BatchApi, Job
-from serval_cli.api.batch_download import BatchDownload
+from serval.client import Client, DownloadProgress, JobDocument
+from serval.client.documents import JobFile
 from serval_cli.api.batch_input import REMOTE, LocalInput
 from serval_cli.api.batch_options import (
     ColumnsOption,
@@ -25,7 +24,7 @@ from serval_cli.api.batch_options import (
     merge_options,
     read_columns,
 )
-from serval_cli.api.http import TIMEOUT_SECONDS, check_model_name
+from serval_cli.api.calls import check_model_name, open_client
 from serval_cli.bundle.upload import Bucket
 from serval_cli.failures import CommandFailed
 from serval_cli.json_files import read_json
@@ -80,21 +79,18 @@ def run(
         "concurrency": concurrency,
         "max_rejected_percent": max_rejected_percent,
     }
-    body: dict[str, Any] = {
-        "options": merge_options(
-            {} if options is None else read_json(options),
-            own,
-            {"format": output_format, "join": join},
-        ),
-        **({} if output is None else {"output": output}),
-    }
+    chosen = merge_options(
+        {} if options is None else read_json(options), own, {"format": output_format, "join": join}
+    )
     found = find_stage(stage, writes=True)
-    api = api_of(found, api_key)
-    body["input"] = locate_input(found, api, model, source)
+    client = open_client(found, api_key)
+    address = locate_input(found, client, model, source)
     if dry_run:
-        show(api.start(model, body, dry_run=True), batch_views.preview, as_json=as_json)
+        preview = client.preview_job(model, address, output=output, options=chosen)
+        show(preview, batch_views.preview, as_json=as_json)
         return
-    show_or_follow(api, api.start(model, body), watch=watch, as_json=as_json)
+    started = client.start_job(model, address, output=output, options=chosen)
+    show_or_follow(client, started, watch=watch, as_json=as_json)
 
 
 @app.command()
@@ -108,8 +104,8 @@ def watch(
 
     Exit code 0 only if it succeeded.
     """
-    api = api_of(find_stage(stage), api_key)
-    show_or_follow(api, api.job(job), watch=True, as_json=as_json)
+    client = open_client(find_stage(stage), api_key)
+    show_or_follow(client, client.job(job), watch=True, as_json=as_json)
 
 
 @app.command("list")
@@ -126,8 +122,8 @@ def list_jobs(
     as_json: JsonOption = False,
 ) -> None:
     """List batch jobs, the newest first."""
-    api = api_of(find_stage(stage), api_key)
-    show({"jobs": api.jobs(model, limit)}, batch_views.jobs, as_json=as_json)
+    client = open_client(find_stage(stage), api_key)
+    show({"jobs": client.jobs(model=model, limit=limit)}, batch_views.jobs, as_json=as_json)
 
 
 @app.command("show")
@@ -138,8 +134,8 @@ def show_job(
     as_json: JsonOption = False,
 ) -> None:
     """Show a batch job: what it reads and writes, how far it is, why it failed."""
-    api = api_of(find_stage(stage), api_key)
-    show(api.job(job), batch_views.job, as_json=as_json)
+    client = open_client(find_stage(stage), api_key)
+    show(client.job(job), batch_views.job, as_json=as_json)
 
 
 @app.command()
@@ -150,8 +146,8 @@ def cancel(
     as_json: JsonOption = False,
 ) -> None:
     """End a batch job; its summary says what was done, and a retry does the rest."""
-    api = api_of(find_stage(stage, writes=True), api_key)
-    show(api.cancel(job), batch_views.job, as_json=as_json)
+    client = open_client(find_stage(stage, writes=True), api_key)
+    show(client.cancel_job(job), batch_views.job, as_json=as_json)
 
 
 @app.command()
@@ -163,8 +159,8 @@ def retry(
     as_json: JsonOption = False,
 ) -> None:
     """Run what a failed or cancelled batch job has not done, with the version of its start."""
-    api = api_of(find_stage(stage, writes=True), api_key)
-    show_or_follow(api, api.retry(job), watch=watch, as_json=as_json)
+    client = open_client(find_stage(stage, writes=True), api_key)
+    show_or_follow(client, client.retry_job(job), watch=watch, as_json=as_json)
 
 
 @app.command()
@@ -182,19 +178,18 @@ def download(
 
     Each file appears whole. After an interruption, the same command continues where it stopped.
     """
-    found = find_stage(stage)
-    listed = list_results(api_of(found, api_key).job(job))
-    with transfer("download") as (began, came), open_files_client(found) as client:
-        files = BatchDownload(client, to or Path(job), began, came).fetch(listed)
+    client = open_client(find_stage(stage), api_key)
+    listed = list_results(client.job(job))
+    with transfer("download") as (began, came):
+        paths = client.download(listed, to or Path(job), progress=DownloadProgress(began, came))
+    files = [
+        {"name": file["name"], "path": str(path), "size_bytes": path.stat().st_size}
+        for file, path in zip(listed, paths, strict=True)
+    ]
     show({"job": job, "files": files}, batch_views.downloads, as_json=as_json)
 
 
-def open_files_client(stage: Stage) -> httpx.Client:
-    """Open a client for presigned URLs, which must not carry the API key."""
-    return httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=stage.local is None)
-
-
-def list_results(job: Job) -> list[dict[str, str]]:
+def list_results(job: JobDocument) -> list[JobFile]:
     """Return the files of a job that has ended.
 
     Raises
@@ -205,7 +200,7 @@ def list_results(job: Job) -> list[dict[str, str]]:
     """
     if is_running(job):
         raise CommandFailed(f"job {job['id']} is {job['status']}: `serval batch watch` follows it")
-    listed: list[dict[str, str]] = job.get("results") or []
+    listed = job.get("results") or []
     if not listed:
         raise CommandFailed(
             f"job {job['id']} has {job['status']} and left nothing that this key may read"
@@ -217,47 +212,42 @@ def list_results(job: Job) -> list[dict[str, str]]:
     return listed
 
 
-def api_of(stage: Stage, api_key: str | None) -> BatchApi:
-    """Open the batch API of a stage with the caller's key."""
-    return BatchApi.of(stage.api_url, stage.api_key(api_key), trust_environment=stage.local is None)
-
-
-def locate_input(stage: Stage, api: BatchApi, model: str, source: str) -> str:
+def locate_input(stage: Stage, client: Client, model: str, source: str) -> str:
     """Return the ``s3://`` address of an input, uploading a local one once the model is known."""
     check_model_name(model)
     if source.startswith(REMOTE):
         return source
     found = LocalInput.find(source)
-    api.jobs(model, 1)
+    client.jobs(model=model, limit=1)
     return found.upload(Bucket(stage.client("s3"), stage.payloads.bucket), model)
 
 
-def show_or_follow(api: BatchApi, job: Job, *, watch: bool, as_json: bool) -> None:
+def show_or_follow(client: Client, job: JobDocument, *, watch: bool, as_json: bool) -> None:
     """Show a job, or follow it until it ends."""
     if not watch:
         show(job, batch_views.job, as_json=as_json)
         return
-    ended = follow(api, job["id"], as_json=as_json)
+    ended = follow(client, job["id"], as_json=as_json)
     if is_running(ended):
         note(f"job {ended['id']} has not moved for {SILENCE_SECONDS / 60:.0f} minutes")
     if ended["status"] != "succeeded":
         raise typer.Exit(1)
 
 
-def follow(api: BatchApi, job_id: str, *, as_json: bool) -> Job:
+def follow(client: Client, job_id: str, *, as_json: bool) -> JobDocument:
     """Follow a job: live on a terminal, else a line per change; Ctrl-C leaves it running."""
     console = results()
     try:
         if as_json:
             lines = JobLines(lambda job: typer.echo(json.dumps(job)))
-            return JobWatch(lambda: api.job(job_id), lines.report).end()
+            return JobWatch(lambda: client.job(job_id), lines.report).end()
         if not console.is_terminal:
             lines = JobLines(lambda job: typer.echo(batch_views.line(job)))
-            ended = JobWatch(lambda: api.job(job_id), lines.report).end()
+            ended = JobWatch(lambda: client.job(job_id), lines.report).end()
         else:
             with Live(console=console) as live:
                 ended = JobWatch(
-                    lambda: api.job(job_id),
+                    lambda: client.job(job_id),
                     lambda job: live.update(batch_views.live(job), refresh=True),
                 ).end()
     except KeyboardInterrupt:

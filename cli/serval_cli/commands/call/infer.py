@@ -7,10 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
+from serval.client import Client
+from serval.client.inference_request import build_request, is_request
 from serval.models.storage import VERSION
-from serval_cli.api.http import check_model_name
-from serval_cli.api.inference import InferenceApi
-from serval_cli.api.inference_request import build_request, is_request
+from serval_cli.api.calls import (
+    await_response,
+    check_model_name,
+    guessing,
+    open_client,
+    readable_response,
+)
 from serval_cli.api.task_input import TaskBody, build_body, existing_file, read_parameters
 from serval_cli.failures import CommandFailed
 from serval_cli.json_files import STDIN, read_json
@@ -26,7 +32,7 @@ from serval_cli.options import (
 from serval_cli.output import note, show
 from serval_cli.stages.stage import find_stage
 from serval_cli.steering.fleet_readiness import runs_on_fleet
-from serval_cli.steering.task_answers import await_result, call_task, show_answer, task_of
+from serval_cli.steering.task_answers import call_task, show_answer, task_of
 from serval_cli.views import models as views
 
 app = new_app()
@@ -76,16 +82,15 @@ def infer(
     parameters = read_parameters(parameter or ())
     data = read_tensors(given) if text is None else text
     found = find_stage(stage)
-    api = InferenceApi.of(
-        found.api_url, found.api_key(api_key), trust_environment=found.local is None
-    )
+    client = open_client(found, api_key)
     heavy = runs_on_fleet(found, model, patient=wait)
     if not is_request(data):
-        metadata = api.metadata(model, version)
+        with guessing(client, model):
+            metadata = client.describe(model, version)
         task = task_of(metadata)
         if task is not None:
             body = body_for(task, given, data, parameters)
-            answer = call_task(api, model, version, body, patient=wait and heavy)
+            answer = call_task(client, model, version, body, patient=wait and heavy)
             show_answer(answer, body, Path(), model, as_json=as_json)
             return
         data = read_json(Path(given or "")) if data is None else data
@@ -93,7 +98,7 @@ def infer(
             data = build_request(data, metadata["inputs"], metadata.get("optional_inputs", ()))
     if parameters:
         raise CommandFailed("--parameter is for models with a task; a V2 request has its own")
-    reply = request_answer(api, model, version, data, patient=wait and heavy)
+    reply = request_answer(client, model, version, data, patient=wait and heavy)
     show(reply, views.inference if text is None else views.text_answer, as_json=as_json)
 
 
@@ -113,11 +118,13 @@ def body_for(task: str, given: str | None, data: Any, parameters: Mapping[str, A
 
 
 def request_answer(
-    api: InferenceApi, model: str, version: str | None, request: Any, *, patient: bool
+    client: Client, model: str, version: str | None, request: Any, *, patient: bool
 ) -> Any:
     """Return the V2 inference response, waiting for a fleet if asked to."""
     if patient:
-        return await_result(api, api.submit(model, version, request))
-    reply, headers = api.infer(model, version, request)
-    note(f"server-timing: {headers.get('server-timing', 'unknown')}")
-    return reply
+        submitted = client.submit(model, request, version=version)
+        return readable_response(await_response(client, submitted["id"], model))
+    with guessing(client, model):
+        answer = client.infer(model, request, version=version, patient=False)
+    note(f"server-timing: {answer.headers.get('server-timing', 'unknown')}")
+    return readable_response(answer.document)

@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 
 from serval.batch.input.columns import ColumnChoice
-from serval_cli.api.http import check_model_name
-from serval_cli.api.inference import InferenceApi
+from serval_cli.api.calls import check_model_name, open_client
 from serval_cli.api.task_input import read_parameters
 from serval_cli.bundle.golden_file import find_golden_file
 from serval_cli.options import (
@@ -75,11 +74,7 @@ def add(
     if local:
         line = ask_graph(folder, asked)
     else:
-        found = find_stage(stage)
-        api = InferenceApi.of(
-            found.api_url, found.api_key(api_key), trust_environment=found.local is None
-        )
-        line = ask_stage(api, model, version, asked)
+        line = ask_stage(open_client(find_stage(stage), api_key), model, version, asked)
     count = kept.add(line.text)
     result = {
         "model": model,

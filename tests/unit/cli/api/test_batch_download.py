@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from serval_cli.api.batch_download import TRIES
+from serval.client.download import DOWNLOAD_TRIES
 from tests.fakes.batch_api import DATA_BUCKET
 from tests.fakes.batch_stage import BatchStage
 
@@ -50,7 +50,7 @@ def test_a_connection_that_is_cut_off_is_gone_on_with(user: BatchStage, tmp_path
 def test_the_same_command_goes_on_where_the_last_one_was_cut_off(
     user: BatchStage, tmp_path: Path
 ) -> None:
-    user.cut_off_after = [10_000, 100, *[0] * (2 * TRIES)]
+    user.cut_off_after = [10_000, 100, *[0] * (2 * DOWNLOAD_TRIES)]
     ended = user.serval("batch", "download", "j1", "--to", str(tmp_path))
     assert ended.code == 1
     assert "error: output.csv: the connection was cut off" in ended.err
@@ -67,7 +67,7 @@ def test_the_same_command_goes_on_where_the_last_one_was_cut_off(
 def test_what_has_come_of_another_file_is_not_gone_on_with(
     user: BatchStage, tmp_path: Path
 ) -> None:
-    user.cut_off_after = [10_000, 100, *[0] * (2 * TRIES)]
+    user.cut_off_after = [10_000, 100, *[0] * (2 * DOWNLOAD_TRIES)]
     assert user.serval("batch", "download", "j1", "--to", str(tmp_path)).code == 1
     user.cut_off_after = []
     job = user.bench.row

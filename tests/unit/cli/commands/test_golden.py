@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from serval.bundles.bundle import read_bundle
+from serval.client import Client
 from serval.errors import BundleRefused
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
 from serval.protocol.request import read_request
 from serval.protocol.response import InferenceResponse
 from serval.rollouts.golden.requests import read_golden
-from serval_cli.api.inference import InferenceApi
 from serval_cli.api.tensor_call import call
 from serval_cli.bundle.golden_file import find_golden_file
 from serval_cli.commands.publish import golden
@@ -58,21 +58,11 @@ def encode_response(response: InferenceResponse) -> tuple[bytes, str]:
     return head + raw, str(len(head))
 
 
-class Stage:
-    """A stage whose API is in this process."""
-
-    local = None
-    api_url = "http://api"
-
-    def api_key(self, given: str | None) -> str:
-        return "srv_key"
-
-
 @pytest.fixture(autouse=True)
 def stage(monkeypatch: pytest.MonkeyPatch) -> None:
-    api = InferenceApi(httpx.Client(transport=httpx.MockTransport(live)), "http://api")
-    monkeypatch.setattr(golden, "find_stage", lambda *_: Stage())
-    monkeypatch.setattr(InferenceApi, "of", lambda *_, **__: api)
+    client = Client("http://api", "srv_key", transport=httpx.MockTransport(live))
+    monkeypatch.setattr(golden, "find_stage", lambda *_: None)
+    monkeypatch.setattr(golden, "open_client", lambda *_: client)
 
 
 @pytest.fixture
@@ -169,9 +159,9 @@ def test_a_model_yaml_that_is_no_text_is_refused_in_words(bundle: Path) -> None:
 
 
 def test_tensors_go_to_and_fro_as_bytes() -> None:
-    api = InferenceApi(httpx.Client(transport=httpx.MockTransport(live)), "http://api")
+    client = Client("http://api", "srv_key", transport=httpx.MockTransport(live))
     x = Tensor("x", "FP32", np.array([[0.1, -2.0]], np.float32))
-    answer = call(api, "tiny", "7", [x], SIGNATURE.outputs)
+    answer = call(client, "tiny", "7", [x], SIGNATURE.outputs)
     assert answer.version == "7"
     assert np.array_equal(answer.outputs[0].array, (x.array / 2).astype(np.float16))
 
@@ -183,8 +173,8 @@ def test_an_image_goes_compressed() -> None:
         seen.append(request)
         return live(request)
 
-    api = InferenceApi(httpx.Client(transport=httpx.MockTransport(answer)), "http://api")
+    client = Client("http://api", "srv_key", transport=httpx.MockTransport(answer))
     x = Tensor("x", "FP32", np.ones((50_000, 2), np.float32))
-    given = call(api, "tiny", "7", [x], SIGNATURE.outputs)
+    given = call(client, "tiny", "7", [x], SIGNATURE.outputs)
     assert given.outputs[0].array.shape == (50_000, 2)
     assert seen[0].headers["content-encoding"] == "gzip"

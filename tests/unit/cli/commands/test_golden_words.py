@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from models.camera import build as camera
+from serval.client import Client
 from serval.handlers.signature import HANDLER_SIGNATURE
 from serval.rollouts.golden.requests import read_golden
-from serval_cli.api.inference import InferenceApi
 from serval_cli.bundle.folder import read_folder
 from serval_cli.commands.publish import golden
 from serval_cli.failures import CommandFailed
@@ -36,9 +36,10 @@ def add(
     """Add a golden request to the bundle ``m`` in a folder, and return it."""
     if not (folder / "model.yaml").exists():
         (folder / "model.yaml").write_text("name: m\n")
-    api = InferenceApi(httpx.Client(transport=httpx.MockTransport(stage.reply)), stage.api_url)
+    server = httpx.MockTransport(stage.reply)
+    client = Client(stage.api_url, "srv_key", transport=server)
     monkeypatch.setattr(golden, "find_stage", lambda *_: stage)
-    monkeypatch.setattr(InferenceApi, "of", lambda *_, **__: api)
+    monkeypatch.setattr(golden, "open_client", lambda *_: client)
     golden.add("m", given, folder, as_json=True, **options)
     content = (folder / "golden.jsonl").read_bytes()
     assert read_golden("golden.jsonl", content)

@@ -84,7 +84,8 @@ TENSOR_PARAMETERS: Schema = {**PARAMETERS, "properties": {"binary_data_size": BI
 INFER = {
     "TensorData": {
         "type": "array",
-        "items": {"anyOf": [ELEMENT, reference("TensorData")]},
+        # Without a reference to itself, which generators of types for TypeScript cannot follow.
+        "items": {"anyOf": [ELEMENT, {"type": "array", "description": "Of the same, nested."}]},
         "description": "Flat or nested, row-major.",
     },
     "InputTensor": open_object_of(

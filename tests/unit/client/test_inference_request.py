@@ -1,11 +1,11 @@
-"""serval_cli/api/inference_request.py: V2 requests from what people type."""
+"""serval/client/inference_request.py: V2 requests from bare data."""
 
 from typing import Any
 
 import pytest
 
-from serval_cli.api.inference_request import build_request, is_request
-from serval_cli.failures import CommandFailed
+from serval.client import InvalidInput
+from serval.client.inference_request import build_request, is_request
 
 FLOWER = {"name": "x", "datatype": "FP32", "shape": [-1, 4]}
 WORD = {"name": "word", "datatype": "BYTES", "shape": [-1]}
@@ -64,7 +64,7 @@ def test_datatypes_are_the_models() -> None:
 def test_data_that_do_not_fit_say_what_was_expected(
     value: Any, specs: list[dict[str, Any]], said: str
 ) -> None:
-    with pytest.raises(CommandFailed, match=said):
+    with pytest.raises(InvalidInput, match=said):
         build_request(value, specs)
 
 
@@ -88,7 +88,7 @@ def test_what_may_be_left_out_may_be_given() -> None:
     for value in ({"x": [[1, 2, 3, 4]]}, {"x": [[1, 2, 3, 4]], "factor": [2]}):
         built = build_request(value, [FLOWER], [factor])
         assert [given["name"] for given in built["inputs"]] == list(value)
-    with pytest.raises(CommandFailed, match="expected all of them"):
+    with pytest.raises(InvalidInput, match="expected all of them"):
         build_request({"factor": [2]}, [FLOWER], [factor])
 
 
@@ -96,5 +96,5 @@ def test_text_stands_for_its_bytes() -> None:
     prompt = {"name": "prompt", "datatype": "UINT8", "shape": [-1, -1]}
     assert tensors("Grüß", prompt) == [("prompt", [1, 6], list("Grüß".encode()))]
     assert tensors({"prompt": ["ab", "cd"]}, prompt) == [("prompt", [2, 2], list(b"abcd"))]
-    with pytest.raises(CommandFailed, match="lists of equal shape expected"):
+    with pytest.raises(InvalidInput, match="lists of equal shape expected"):
         tensors({"prompt": ["a", "cd"]}, prompt)

@@ -1,4 +1,4 @@
-"""What ``serval infer`` sends is what the API reads, and what it shows is what the API answered."""
+"""What the client sends is what the API reads, and what it returns is what the API answered."""
 
 import gzip
 import json
@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from serval.client import InvalidInput
+from serval.client.arrays import round_to_bfloat16
+from serval.client.wire import decode_response, encode_request
 from serval.errors import InvalidTensor
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import DATATYPES, Array, Tensor
@@ -14,8 +17,7 @@ from serval.protocol.binary_tensors import bytes_array
 from serval.protocol.content import inflate
 from serval.protocol.request import InferenceRequest, read_request
 from serval.protocol.response import InferenceResponse, write_response
-from serval_cli.api.wire import decode_response, encode_request, round_to_bfloat16
-from serval_cli.failures import CommandFailed
+from serval_cli.api.calls import readable_response
 
 
 def tensor(datatype: str, shape: list[int], data: Any) -> dict[str, Any]:
@@ -70,9 +72,56 @@ def test_every_kind_of_tensor_arrives_as_it_was_written(datatype: str, data: lis
     assert given == data
 
 
-def test_data_that_does_not_fit_is_refused_as_the_api_refuses_it() -> None:
-    with pytest.raises(InvalidTensor, match=r"element 0 is 0\.5, an integer expected for INT64"):
-        encode_request({"inputs": [tensor("INT64", [5000], [0.5] * 5000)]})
+@pytest.mark.parametrize(
+    ("datatype", "data", "said"),
+    [
+        ("INT64", [0.5] * 5000, r"element 0 is 0\.5, an integer expected for INT64"),
+        ("INT8", [300] * 5000, "300 does not fit INT8"),
+        ("FP32", [1e300] * 5000, r"1e\+300 does not fit FP32"),
+        ("INT64", [1, True] * 2500, "an integer expected"),
+        ("FP32", ["x"] * 5000, "a number expected"),
+        ("BYTES", [1] * 5000, "expected"),
+        ("FP16", ["x"], "FP16 travels only as a binary tensor"),
+    ],
+)
+def test_lists_that_do_not_fit_are_left_to_the_api_which_says_why(
+    datatype: str, data: list[Any], said: str
+) -> None:
+    with pytest.raises(InvalidTensor, match=said):
+        read({"inputs": [tensor(datatype, [len(data)], data)]}, datatype, (-1,))
+
+
+@pytest.mark.parametrize("datatype", sorted(DATATYPES))
+def test_an_array_arrives_as_it_is(datatype: str) -> None:
+    array: Array = np.array([1, 0], np.float32 if datatype == "BF16" else DATATYPES[datatype])
+    if datatype == "BYTES":
+        array = np.array(["é", ""])
+    [sent] = read({"inputs": [tensor(datatype, [2], array)]}, datatype, (-1,)).inputs
+    expected = {"BYTES": ["é".encode(), b""], "BF16": [0x3F80, 0]}.get(datatype, [1, 0])
+    assert sent.array.tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("array", "datatype"),
+    [
+        (np.array([0.5]), "INT64"),
+        (np.array([300]), "UINT8"),
+        (np.array([1]), "BOOL"),
+        (np.array([1e300]), "FP32"),
+        (np.array([1]), "BYTES"),
+        (np.array(["x"]), "FP32"),
+        (np.array([1 + 1j]), "FP32"),
+    ],
+)
+def test_an_array_of_another_kind_is_refused_before_it_is_sent(array: Array, datatype: str) -> None:
+    with pytest.raises(InvalidInput, match=f"input 'x': an array of .* given, .*{datatype}|text"):
+        encode_request({"inputs": [tensor(datatype, [1], array)]})
+
+
+def test_wider_numbers_become_the_tensors() -> None:
+    request = {"inputs": [tensor("FP32", [2], np.array([0.1, np.inf]))]}
+    [sent] = read(request, "FP32", (-1,)).inputs
+    assert sent.array.tolist() == [np.float32(0.1), np.inf]
 
 
 @pytest.mark.parametrize(
@@ -100,15 +149,16 @@ def test_a_binary_answer_is_shown_as_its_json_would_be(datatype: str) -> None:
     binary = write_response(response, InferenceRequest((), binary_outputs=True))
     plain = write_response(response, InferenceRequest(()))
     length = None if binary[1] is None else str(binary[1])
-    assert decode_response(binary[0], length) == json.loads(plain[0])
+    assert readable_response(decode_response(binary[0], length)) == json.loads(plain[0])
 
 
 def test_bytes_that_are_no_text_are_not_shown() -> None:
-    response = InferenceResponse("m", "1", [Tensor("y", "BYTES", bytes_array([b"\xff"], [1]))])
-    body, length = write_response(response, InferenceRequest((), binary_outputs=True))
-    assert decode_response(body, str(length))["outputs"][0]["data"] is None
+    written = InferenceResponse("m", "1", [Tensor("y", "BYTES", bytes_array([b"\xff"], [1]))])
+    body, length = write_response(written, InferenceRequest((), binary_outputs=True))
+    response = decode_response(body, str(length))
+    assert readable_response(response)["outputs"][0]["data"] is None
 
 
 def test_an_answer_that_is_no_response_is_said_to_be_none() -> None:
-    with pytest.raises(CommandFailed, match="is not a V2 response"):
+    with pytest.raises(InvalidInput, match="is not a V2 response"):
         decode_response(b"<html>", None)

@@ -1,14 +1,14 @@
-"""Build V2 inference requests from what people type: whole requests or bare data."""
+"""Build V2 inference requests from bare data: numbers, lists and arrays by the input's name."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from serval_cli.failures import CommandFailed
+from serval.client.failures import InvalidInput
 
 
 def is_request(value: Any) -> bool:
     """Return whether a value is already a V2 inference request."""
-    inputs = value.get("inputs") if isinstance(value, dict) else None
+    inputs = value.get("inputs") if isinstance(value, Mapping) else None
     return isinstance(inputs, list) and all(
         isinstance(tensor, dict) and "name" in tensor for tensor in inputs
     )
@@ -25,17 +25,22 @@ def build_request(
         Required inputs from the model's metadata, each with ``name``, ``datatype`` and ``shape``.
     optional
         Inputs that may be left out.
+
+    Raises
+    ------
+    InvalidInput
+        If an input is missing or unknown, or its data has another shape.
     """
     names = [spec["name"] for spec in inputs]
-    if not isinstance(value, dict):
+    if not isinstance(value, Mapping):
         if len(names) != 1:
-            raise CommandFailed(
+            raise InvalidInput(
                 f"the model has inputs {', '.join(names)}: expected an object of name → data"
             )
         value = {names[0]: value}
     given = [spec for spec in (*inputs, *optional) if spec["name"] in value]
     if not value.keys() >= set(names) or len(given) != len(value):
-        raise CommandFailed(
+        raise InvalidInput(
             f"data for {', '.join(value) or 'no input'} given; the model has inputs "
             f'{", ".join(names)}: expected all of them, or a V2 request {{"inputs": […]}}'
         )
@@ -45,7 +50,8 @@ def build_request(
 def build_tensor(spec: Mapping[str, Any], data: Any) -> dict[str, Any]:
     """Build a tensor, reading text as its bytes where the datatype is UINT8.
 
-    The axis of rows may be missing for a single row, as may the axis of a single column.
+    The axis of rows may be missing for a single row, as may the axis of a single column. ``data``
+    of the tensor is the array that was given, or a flat list.
     """
     name, expected = spec["name"], spec["shape"]
     data = encode_texts(data) if spec["datatype"] == "UINT8" else data
@@ -57,15 +63,21 @@ def build_tensor(spec: Mapping[str, Any], data: Any) -> dict[str, Any]:
         shapes += [[*given, 1], [1, 1, *given]]
     shape = next((shape for shape in shapes if fits(shape, expected)), None)
     if shape is None:
-        raise CommandFailed(f"input {name!r}: the data has shape {given}, {expected} expected")
-    return {"name": name, "datatype": spec["datatype"], "shape": shape, "data": flatten(data)}
+        raise InvalidInput(f"input {name!r}: the data has shape {given}, {expected} expected")
+    held = data if is_array(data) else flatten(data)
+    return {"name": name, "datatype": spec["datatype"], "shape": shape, "data": held}
+
+
+def is_array(data: Any) -> bool:
+    """Return whether data is a numpy array, or its like, without importing numpy."""
+    return hasattr(data, "dtype") and hasattr(data, "tolist")
 
 
 def encode_texts(data: Any) -> Any:
     """Replace texts by lists of their UTF-8 bytes."""
     if isinstance(data, str):
         return list(data.encode())
-    return [encode_texts(item) for item in data] if isinstance(data, list) else data
+    return [encode_texts(item) for item in data] if isinstance(data, list | tuple) else data
 
 
 def fits(shape: Sequence[int], expected: Sequence[int]) -> bool:
@@ -76,13 +88,21 @@ def fits(shape: Sequence[int], expected: Sequence[int]) -> bool:
 
 
 def shape_of(name: str, data: Any) -> list[int]:
-    """Return the shape of nested lists, or raise ``CommandFailed`` if they are ragged."""
-    if not isinstance(data, list):
+    """Return the shape of an array or of nested lists.
+
+    Raises
+    ------
+    InvalidInput
+        If the lists are ragged.
+    """
+    if is_array(data):
+        return [int(extent) for extent in data.shape]
+    if not isinstance(data, list | tuple):
         return []
     shapes = [shape_of(name, item) for item in data]
     for number, shape in enumerate(shapes):
         if shape != shapes[0]:
-            raise CommandFailed(
+            raise InvalidInput(
                 f"input {name!r}: item {number} has shape {shape} and item 0 has {shapes[0]}: "
                 "lists of equal shape expected"
             )
@@ -91,6 +111,18 @@ def shape_of(name: str, data: Any) -> list[int]:
 
 def flatten(data: Any) -> list[Any]:
     """Flatten nested lists in row-major order."""
-    if not isinstance(data, list):
+    if is_array(data):
+        return list(data.ravel().tolist())
+    if not isinstance(data, list | tuple):
         return [data]
     return [element for item in data for element in flatten(item)]
+
+
+def nest(elements: Sequence[Any], shape: Sequence[int]) -> Any:
+    """Nest a flat list as a shape says; the one element of a scalar stands alone."""
+    if not shape:
+        return elements[0]
+    if len(shape) == 1:
+        return list(elements)
+    step = len(elements) // shape[0] if shape[0] else 0
+    return [nest(elements[at * step : (at + 1) * step], shape[1:]) for at in range(shape[0])]

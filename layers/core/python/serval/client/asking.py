@@ -1,0 +1,97 @@
+"""Ask a server: retries, and what an answer has to be."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from serval.client.failures import (
+    CallFailed,
+    NoReply,
+    RefusedCall,
+    ServerFailed,
+    StillRunning,
+    TooManyCalls,
+    failure_of,
+)
+from serval.client.steps import Call, Flow, Pause, Reply
+
+PASSING = frozenset({429, 502, 503, 504})
+"""Statuses after which a repeatable call is sent again."""
+UNTOUCHED = frozenset({429, 503})
+"""Statuses after which any call is: nothing was begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often a call is sent, and with which pauses."""
+
+    tries: int = 4
+    first_seconds: float = 0.5
+    """Longest pause after the first try; it doubles with each."""
+    longest_seconds: float = 30.0
+    """A server that asks for a longer one gets no further try, but the caller the exception."""
+    draw: Callable[[], float] = random.random
+    """Draws from 0 to 1: so that many clients do not come back at once."""
+
+    def pause_seconds(self, tried: int, failure: CallFailed) -> float | None:
+        """Return the pause before the next try; None: there is none."""
+        if tried >= self.tries:
+            return None
+        asked = failure.retry_after_seconds if isinstance(failure, RefusedCall) else None
+        if asked is not None and asked > self.longest_seconds:
+            return None
+        own: float = min(self.longest_seconds, self.first_seconds * 2 ** (tried - 1))
+        return (asked or 0.0) + own * self.draw()
+
+
+@dataclass
+class Asking:
+    """What every operation is made with."""
+
+    policy: RetryPolicy
+
+    def send(self, call: Call) -> Flow[Reply]:
+        """Send a call until it is answered.
+
+        Raises
+        ------
+        CallFailed
+            If it is answered with an error, or nobody answers.
+        """
+        tried = 0
+        while True:
+            tried += 1
+            try:
+                reply: Reply = yield call
+                if reply.ok:
+                    return reply
+                failure: CallFailed = failure_of(reply)
+            except NoReply as lost:
+                failure = lost
+            pause = self.policy.pause_seconds(tried, failure)
+            if pause is None or not may_repeat(call, failure):
+                raise failure
+            yield Pause(pause)
+
+    def ask(self, call: Call) -> Flow[tuple[dict[str, Any], Reply]]:
+        """Send a call that is answered with a JSON object; return it, and the reply."""
+        reply = yield from self.send(call)
+        found = reply.json_object()
+        if found is None:
+            raise failure_of(reply)
+        return found, reply
+
+    def read(self, call: Call) -> Flow[dict[str, Any]]:
+        """Send a call that is answered with a JSON object, and return it."""
+        found, _ = yield from self.ask(call)
+        return found
+
+
+def may_repeat(call: Call, failure: CallFailed) -> bool:
+    """Return whether a call may be sent again after it has failed."""
+    if isinstance(failure, NoReply):
+        return not failure.slow and (call.repeatable or failure.unsent)
+    if isinstance(failure, StillRunning) or not isinstance(failure, TooManyCalls | ServerFailed):
+        return False
+    return failure.status in (PASSING if call.repeatable else UNTOUCHED)

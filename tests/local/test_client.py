@@ -1,0 +1,82 @@
+"""`serval.client` on a stage: both clients, models on Lambda and on a fleet, batch jobs."""
+
+import asyncio
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from serval.client import AsyncClient, BadRequest, Client, Conflict, Missing
+from tests.local.conftest import LocalStage
+
+FLOWER = [5.1, 3.5, 1.4, 0.2]
+
+
+@pytest.fixture(scope="module")
+def client(stage: LocalStage, published_models: None, fleet_models: None) -> Iterator[Client]:
+    with Client(stage.api_url, stage.api_key, trust_environment=False) as client:
+        yield client
+
+
+def test_lists_and_arrays_are_answered_alike(client: Client) -> None:
+    listed, binary = client.infer("iris", FLOWER), client.infer("iris", np.array([FLOWER] * 2))
+    assert (listed["label"], binary["label"].tolist()) == ([0], [0, 0])
+    assert listed["probabilities"][0] == pytest.approx(binary["probabilities"][0].tolist())
+    many = client.infer("iris", [FLOWER] * 20_000)
+    assert set(many["label"]) == {0}
+    assert {"iris", "light"} <= set(client.models())
+
+
+def test_errors_have_the_servers_words(client: Client) -> None:
+    with pytest.raises(Missing, match="absent"):
+        client.infer("absent", [1])
+    wrong = {"name": "measurements", "datatype": "INT8", "shape": [1, 4], "data": [1, 2, 3, 4]}
+    with pytest.raises(BadRequest, match="INT8"):
+        client.infer("iris", {"inputs": [wrong]})
+
+
+def test_a_request_of_a_fleet_is_awaited_and_has_one_id(client: Client) -> None:
+    own = f"client-{uuid.uuid4().hex[:8]}"
+    client.submit("light", [1, 2], request_id=own)
+    assert client.submit("light", [1, 2], request_id=own)["id"] == own
+    with pytest.raises(Conflict):
+        client.submit("light", [1, 3], request_id=own)
+    assert client.wait(own, model="light", timeout_seconds=120)["y"] == [[3, 5]]
+    assert client.infer("light", [1, 2])["y"] == [[3, 5]]
+    assert own in [found["id"] for found in client.requests(model="light")]
+
+
+def test_an_upload_is_answered_in_the_form_that_it_has(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serval.client.requests.INSIDE_BYTES", 10)
+    submitted = client.submit("light", np.array([[1, 2], [3, 4]]))
+    answer = client.wait(submitted["id"], model="light", arrays=True)
+    assert answer["y"].tolist() == [[3, 5], [7, 9]]
+
+
+def test_a_job_is_followed_and_downloaded(
+    client: Client, stage: LocalStage, tmp_path: Path
+) -> None:
+    key = f"batch/iris/client/{uuid.uuid4().hex}/rows.csv"
+    header = ",".join(f"measurements_{n}" for n in range(4))
+    body = "\n".join([header, *["5.1,3.5,1.4,0.2"] * 9]) + "\n"
+    stage.client("s3").put_object(Bucket=stage.data_bucket, Key=key, Body=body.encode())
+    source = f"s3://{stage.data_bucket}/{key}"
+    job = client.start_job("iris", source, key=key)
+    assert client.start_job("iris", source, key=key)["id"] == job["id"]
+    *_, ended = client.follow_job(job["id"])
+    assert (ended["status"], ended["rows"]) == ("succeeded", 9)
+    files = {path.name: path for path in client.download_job(job["id"], tmp_path)}
+    assert len(files["output.csv"].read_text().splitlines()) == 10
+
+
+def test_many_calls_at_once_are_awaited(client: Client, stage: LocalStage) -> None:
+    async def calls() -> list[list[int]]:
+        async with AsyncClient(stage.api_url, stage.api_key, trust_environment=False) as awaited:
+            answers = await asyncio.gather(*(awaited.infer("iris", FLOWER) for _ in range(20)))
+            return [answer["label"] for answer in answers]
+
+    assert asyncio.run(calls()) == [[0]] * 20
