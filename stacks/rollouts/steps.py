@@ -28,7 +28,7 @@ from stacks.storage.storage_stack import StorageStack
 CONTROL_MIB = 512
 CONTROL = ("core", "sdk", "control")
 WORK_STORAGE_MIB = 4096
-"""Ephemeral storage of the steps that hold a whole bundle."""
+"""Ephemeral storage of the step that holds an artifact and its forms."""
 METRICS = "CloudWatch's read actions support no resources, and a bundle may name any alarm"
 
 
@@ -87,8 +87,7 @@ class RolloutSteps(Construct):
             VerifySettings,
             layers=("core", "control", "verification"),
             memory_mib=self._stage.verification_memory_mib,
-            timeout=Duration.minutes(5),
-            storage_mib=WORK_STORAGE_MIB,
+            timeout=Duration.minutes(15),
             functions=pack(json.dumps({SHARED: SHARED_MEMORY_MIB, **models.own_functions})),
             fleets=models.fleets.to_text(),
             ephemeral_storage_mib=EPHEMERAL_STORAGE_MIB,

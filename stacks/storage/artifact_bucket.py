@@ -14,6 +14,8 @@ from stacks.storage.private_bucket import PrivateBucket, expire_superseded
 
 READ = ["s3:GetObject", "s3:GetObjectVersion"]
 INCOMING, STAGING, VERSIONS = "incoming/*", "staging/*", "models/*"
+UPLOAD_DAYS = 7
+"""An upload of 200 GB may take days, and break off in between."""
 ANNOUNCEMENTS = [
     {"wildcard": f"{INCOMING}/{MANIFEST}"},
     {"anything-but": {"wildcard": [STAGING, VERSIONS, f"{INCOMING}/*/*"]}},
@@ -30,7 +32,9 @@ class ArtifactBucket(Construct):
 
     def __init__(self, scope: Construct, id_: str, *, stage: Stage, access_logs: Bucket) -> None:
         super().__init__(scope, id_)
-        uploads = LifecycleRule(id="uploads", prefix="incoming/", expiration=Duration.days(7))
+        uploads = LifecycleRule(
+            id="uploads", prefix="incoming/", expiration=Duration.days(UPLOAD_DAYS)
+        )
         staged = LifecycleRule(id="staged", prefix="staging/", expiration=Duration.days(7))
         self.bucket = PrivateBucket(
             self,
@@ -38,6 +42,7 @@ class ArtifactBucket(Construct):
             stage=stage,
             lifecycle=[uploads, staged, expire_superseded(Duration.days(30))],
             access_logs=access_logs,
+            unfinished_days=UPLOAD_DAYS,
         )
         # `event_bridge_enabled=True` would add a custom resource with its own function.
         cast(CfnBucket, self.bucket.node.default_child).add_property_override(

@@ -21,9 +21,10 @@ class PrivateBucket(Bucket):
         lifecycle: Sequence[LifecycleRule],
         versioned: bool = True,
         access_logs: Bucket | None = None,
+        unfinished_days: int = 1,
     ) -> None:
         unfinished = LifecycleRule(
-            id="unfinished", abort_incomplete_multipart_upload_after=Duration.days(1)
+            id="unfinished", abort_incomplete_multipart_upload_after=Duration.days(unfinished_days)
         )
         super().__init__(
             scope,

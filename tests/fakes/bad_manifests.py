@@ -74,13 +74,13 @@ MANIFESTS = {
         manifest=edited_manifest("scaling", GOOD, sha256="0" * 32),
     ),
     "manifest with a negative size": Bad(
-        "manifest.json: files[0]: a: size_bytes -1: expected a whole number up to 9663676416",
+        "manifest.json: files[0]: a: size_bytes -1: expected a whole number up to 214748364800",
         manifest=listing(entry("a", -1)),
     ),
     "manifest with a terabyte": Bad(
         (
             "manifest.json: files[0]: a: size_bytes 1099511627776: expected a "
-            "whole number up to 9663676416"
+            "whole number up to 214748364800"
         ),
         manifest=listing(entry("a", 2**40)),
     ),

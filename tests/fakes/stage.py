@@ -85,10 +85,9 @@ class Stage:
             golden_functions={"*": "golden", "heavy": "golden-heavy"},
         )
         self.verify = Verify(
-            download=self.bucket.read_url,
+            open_from=self.bucket.open_url,
             deployment=Deployment(memory_mib or {"*": INFER_MIB}, 512, fleets or Fleets({})),
             memory_mib=verify_mib,
-            work_folder=work_folder,
         )
         self.optimise = Optimise(self.bucket, CPU_CLASS, verify_mib, work_folder)
         resident = Resident()

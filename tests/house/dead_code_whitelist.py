@@ -88,11 +88,13 @@ read_mlflow
 _.post_processor
 _.pre_tokenizer
 
-# Called or read by libraries: zipfile, KServe, protocol buffers, CDK, Pillow.
+# Called or read by libraries: io, zipfile, KServe, protocol buffers, CDK, Pillow.
 _.MAX_IMAGE_PIXELS
 _.feature_types
 _.missing_values
 _.seekable
+_.readinto
+_.readall
 _.predict
 _.type_name
 _.access_log_settings

@@ -123,7 +123,7 @@ def test_every_function_has_a_role_and_a_log_of_its_own(prod: Synthesised) -> No
         ("infer-heavier", 3538, 29, 2048),
         ("describe", 512, 10, 512),
         ("claim", 512, 60, 512),
-        ("verify", 3008, 300, 4096),
+        ("verify", 3008, 900, 512),
         ("optimise", 3008, 900, 4096),
         ("golden", 1769, 300, 2048),
         ("golden-heavier", 3538, 300, 2048),

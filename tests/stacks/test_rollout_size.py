@@ -24,7 +24,7 @@ TOKEN_CHARACTERS = 1_200
 """Of a function's session token; a URL with it has 1.6 kB or more."""
 MODEL, UPLOAD = "m" * 63, "u" * 128
 ROLLOUT = f"{UPLOAD}.{'c' * 12}"
-SHA256, VERSION_ID = "f" * 64, "v" * 32
+SHA256, VERSION_ID = f"{'f' * 64}-2", "v" * 32
 EVENT = {"detail": {"object": {"key": f"incoming/{MODEL}/{UPLOAD}/manifest.json"}}, "id": "x" * 900}
 
 
@@ -95,9 +95,9 @@ def test_the_largest_bundle_fits_what_an_execution_may_carry(prod: Synthesised) 
 
 def test_a_bundle_cannot_have_more_files_or_longer_paths() -> None:
     first, *others = largest_manifest().files
-    one_more = (first, *others, BundleFile("x", SHA256, 1))
+    one_more = (first, *others, BundleFile("x", SHA256[:64], 1))
     with pytest.raises(BundleRefused, match="61 files, at most 60 allowed"):
         read_manifest(Manifest(MODEL, one_more).to_json(), MODEL)
-    longer = (*others, BundleFile(first.path + "x", SHA256, 1))
+    longer = (*others, BundleFile(first.path + "x", SHA256[:64], 1))
     with pytest.raises(BundleRefused, match="the paths have 4097 bytes in all, at most 4096"):
         read_manifest(Manifest(MODEL, longer).to_json(), MODEL)

@@ -8,15 +8,14 @@ visible file belongs to the bundle. An artifact for an inference server names no
 its companions lie beside it in a subfolder.
 """
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from serval.bundles.bundle import MODEL_YAML, Bundle, read_bundle
 from serval.bundles.handlers import declaration_reasons, with_handler
-from serval.bundles.manifest import LIMIT_FILES, Manifest
+from serval.bundles.manifest import LIMIT_FILES
 from serval.bundles.paths import check_path
 from serval.bundles.verification.archives import archive_reasons
 from serval.bundles.verification.files import pickle_reasons
@@ -28,12 +27,9 @@ from serval.bundles.verification.served import (
     served_files,
 )
 from serval.errors import BundleRefused
-from serval.models.version import BundleFile
 from serval_cli.bundle.task_files import GRAPHS, task_paths
 from serval_cli.failures import CommandFailed
 from serval_cli.output import note
-
-BLOCK_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +45,6 @@ class BundleFolder:
     def total_bytes(self) -> int:
         """Size of all files."""
         return sum(self.sizes.values())
-
-    def manifest(self, advance: Callable[[int], None]) -> Manifest:
-        """Checksum every file, calling ``advance`` with the number of bytes read."""
-        files = []
-        for path in sorted(self.sizes):
-            digest, size = hashlib.sha256(), 0
-            for block in read_blocks(self.folder / path):
-                digest.update(block)
-                size += len(block)
-                advance(len(block))
-            files.append(BundleFile(path, digest.hexdigest(), size))
-        return Manifest(self.bundle.name, tuple(files))
 
 
 def read_folder(folder: Path) -> BundleFolder:
@@ -248,10 +232,3 @@ def is_inside(path: str) -> bool:
 def size_of(path: Path) -> int:
     """Return a file's size in bytes."""
     return path.stat().st_size
-
-
-def read_blocks(path: Path) -> Iterator[bytes]:
-    """Read a file block by block."""
-    with path.open("rb") as file:
-        while block := file.read(BLOCK_BYTES):
-            yield block

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serval.bundles.manifest import LIMIT_BUNDLE_BYTES, LIMIT_FILE_BYTES, Manifest, read_manifest
+from serval.bundles.manifest import LIMIT_BUNDLE_BYTES, Manifest, read_manifest
 from serval.errors import BundleRefused
 from serval.models.version import BundleFile
 
@@ -29,6 +29,12 @@ def reasons(value: Any, model: str = "iris") -> tuple[str, ...]:
 
 def test_a_manifest_reads_back_as_it_was_written():
     assert read_manifest(IRIS.to_json(), "iris") == IRIS
+
+
+def test_a_large_file_is_known_by_its_parts():
+    manifest = Manifest("llm", (BundleFile("model.safetensors", f"{A}-3200", LIMIT_BUNDLE_BYTES),))
+
+    assert read_manifest(manifest.to_json(), "llm") == manifest
 
 
 def test_the_digest_does_not_depend_on_the_order_of_files():
@@ -85,9 +91,15 @@ def test_the_digest_is_another_for_any_other_file(other: tuple[BundleFile, ...])
             "manifest.json: the paths have 4104 bytes in all, at most 4096 allowed",
         ),
         (
-            [entry("a", size_bytes=LIMIT_FILE_BYTES), entry("b", size_bytes=LIMIT_FILE_BYTES)],
-            f"manifest.json: {2 * LIMIT_FILE_BYTES} bytes in all, at most {LIMIT_BUNDLE_BYTES}",
+            [entry("a", size_bytes=LIMIT_BUNDLE_BYTES), entry("b", size_bytes=1)],
+            f"manifest.json: {LIMIT_BUNDLE_BYTES + 1} bytes in all, at most {LIMIT_BUNDLE_BYTES}",
         ),
+        (
+            [entry(sha256=f"{A}-3", size_bytes=2**27)],
+            f"manifest.json: files[0]: model.onnx: sha256 '{A}-3': of 3 parts, expected 2 of 64",
+        ),
+        ([entry(sha256=f"{A}-1", size_bytes=0)], "manifest.json: files[0]: model.onnx: sha256"),
+        ([entry(sha256=f"{A}-0")], "manifest.json: files[0]: model.onnx: sha256"),
     ],
 )
 def test_a_file_that_cannot_be_is_named(files: list[Any], reason: str):

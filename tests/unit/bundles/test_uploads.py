@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from serval.bundles.manifest import LIMIT_FILE_BYTES, LIMIT_MANIFEST_BYTES
+from serval.bundles.manifest import LIMIT_BUNDLE_BYTES, LIMIT_MANIFEST_BYTES
 from serval.bundles.uploads import StoredObject, Upload, Uploads
 from serval.errors import BundleRefused
 from serval.models.storage import Incoming
@@ -107,7 +107,7 @@ def test_a_manifest_past_its_limit_is_not_read(stage: Stage, uploads: Uploads):
 
 
 def test_a_bare_artifact_past_its_limit_is_refused(uploads: Uploads):
-    huge = StoredObject("incoming/scaling/model.onnx", "v1", LIMIT_FILE_BYTES + 1)
+    huge = StoredObject("incoming/scaling/model.onnx", "v1", LIMIT_BUNDLE_BYTES + 1)
 
     with pytest.raises(BundleRefused, match=r"^model\.onnx: "):
         uploads.collect(BARE, huge)

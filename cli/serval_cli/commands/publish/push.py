@@ -7,8 +7,10 @@ import typer
 
 from serval.bundles.manifest import Manifest, read_manifest
 from serval.models.registry import Rollout
+from serval_cli.bundle.checksums import hash_files, manifest_of
 from serval_cli.bundle.folder import BundleFolder, read_folder
-from serval_cli.bundle.upload import Bucket, new_upload_id, upload
+from serval_cli.bundle.incoming import IncomingBucket
+from serval_cli.bundle.upload import BundleUpload
 from serval_cli.commands.publish.secrets import check_secrets
 from serval_cli.options import JsonOption, PatienceOption, StageOption, new_app
 from serval_cli.output import note, show, waiting
@@ -45,8 +47,7 @@ def push(
     folder = read_folder(bundle)
     found = find_stage(stage, writes=True)
     check_secrets(folder.bundle, found)
-    upload_id = new_upload_id()
-    manifest = send_bundle(folder, found, upload_id)
+    manifest, upload_id = send_bundle(folder, found)
     result = describe_upload(manifest, upload_id, found)
     if wait:
         seconds = timeout_or_default(timeout)
@@ -56,22 +57,26 @@ def push(
         raise typer.Exit(1)
 
 
-def send_bundle(folder: BundleFolder, stage: Stage, upload_id: str) -> Manifest:
-    """Checksum and upload a bundle behind a progress bar."""
-    bucket = Bucket(stage.client("s3"), stage.artifact_bucket)
+def send_bundle(folder: BundleFolder, stage: Stage) -> tuple[Manifest, str]:
+    """Checksum and upload a bundle behind progress bars; return its manifest and upload's id.
+
+    An upload of the same bytes that broke off is continued.
+    """
+    bucket = IncomingBucket(stage.client("s3"), stage.artifact_bucket)
     with transfer_bars() as progress:
         checked = progress.add_task("checksums", total=folder.total_bytes)
-        manifest = folder.manifest(lambda count: progress.advance(checked, count))
+        files = hash_files(
+            folder.folder, folder.sizes, lambda count: progress.advance(checked, count)
+        )
+        manifest = manifest_of(folder.bundle.name, files)
         read_manifest(manifest.to_json(), manifest.model)
         sent = progress.add_task("upload", total=folder.total_bytes)
-        upload(
-            folder.folder,
-            manifest,
-            upload_id,
-            bucket,
-            lambda count: progress.advance(sent, count),
-        )
-    return manifest
+        upload = BundleUpload(folder.folder, bucket, lambda count: progress.advance(sent, count))
+        try:
+            return manifest, upload.send(manifest, files)
+        except BaseException:
+            note("what was sent stays for a week: the same command goes on from there")
+            raise
 
 
 def describe_upload(manifest: Manifest, upload_id: str, stage: Stage) -> dict[str, Any]:

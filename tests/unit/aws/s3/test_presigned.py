@@ -30,7 +30,7 @@ def test_a_url_names_the_region_so_that_a_new_bucket_does_not_redirect(region: s
     assert url.netloc == f"artifacts.s3.{region}.amazonaws.com"
     assert query["X-Amz-Algorithm"] == ["AWS4-HMAC-SHA256"]
     assert query["versionId"] == ["v1"]
-    assert query["X-Amz-Expires"] == ["900"]
+    assert query["X-Amz-Expires"] == ["1800"]
 
 
 def test_a_local_platform_has_its_buckets_in_the_path():

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,16 +9,16 @@ from typing import Any
 from serval.bundles.paths import check_path
 from serval.errors import BundleRefused
 from serval.foreign import refusing
+from serval.models.digests import DIGEST, cut_parts
 from serval.models.storage import MANIFEST
 from serval.models.version import BundleFile
 
 LIMIT_FILES = 60
 LIMIT_PATHS_BYTES = 4_096
 """A rollout's state has each path four times and a presigned URL, in at most 256 KiB."""
-LIMIT_FILE_BYTES = 9 * 2**30
-LIMIT_BUNDLE_BYTES = 10 * 2**30
+LIMIT_BUNDLE_BYTES = 200 * 2**30
+"""Of all files together, so of one file too."""
 LIMIT_MANIFEST_BYTES = 2**20
-SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +96,17 @@ def _read_file(entry: Any) -> BundleFile:
         check_path(path)
     except ValueError as problem:
         raise ValueError(f"path {path!r}: {problem}") from None
-    if not isinstance(sha256, str) or not SHA256.fullmatch(sha256):
-        raise ValueError(f"{path}: sha256 {sha256!r}: expected 64 hex digits, lower case")
-    if type(size_bytes) is not int or not 0 <= size_bytes <= LIMIT_FILE_BYTES:
+    if type(size_bytes) is not int or not 0 <= size_bytes <= LIMIT_BUNDLE_BYTES:
         raise ValueError(
-            f"{path}: size_bytes {size_bytes!r}: expected a whole number up to {LIMIT_FILE_BYTES}"
+            f"{path}: size_bytes {size_bytes!r}: expected a whole number up to {LIMIT_BUNDLE_BYTES}"
+        )
+    found = DIGEST.fullmatch(sha256) if isinstance(sha256, str) else None
+    if found is None:
+        raise ValueError(f"{path}: sha256 {sha256!r}: expected 64 hex digits, lower case")
+    if found[2] and int(found[2]) != (parts := len(cut_parts(size_bytes))):
+        raise ValueError(
+            f"{path}: sha256 {sha256!r}: of {found[2]} parts, expected {parts} of 64 MiB, the "
+            "last with what is left"
         )
     return BundleFile(path, sha256, size_bytes)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from serval.bundles.manifest import LIMIT_FILE_BYTES, LIMIT_MANIFEST_BYTES, read_manifest
+from serval.bundles.manifest import LIMIT_BUNDLE_BYTES, LIMIT_MANIFEST_BYTES, read_manifest
 from serval.errors import BundleRefused, ModelNotFound
 from serval.models.registry import ModelRegistry, stable_version
 from serval.models.storage import BARE_ARTIFACT, MANIFEST, Incoming, version_prefix
@@ -18,6 +18,8 @@ class StoredObject:
     key: str
     version_id: str
     size_bytes: int
+    digest: str | None = None
+    """As S3 checked it when the bytes came (``serval.models.digests``); None if it did not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,11 @@ class UploadedFile:
     sha256: str | None
     """From the manifest; None for a bare artifact, which has none."""
     source: StoredObject
+
+    @property
+    def vouched(self) -> bool:
+        """Whether S3 itself has checked that the object has the manifest's digest."""
+        return self.sha256 is not None and self.sha256 == self.source.digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,7 @@ class Upload:
                 "size_bytes": file.source.size_bytes,
                 "key": file.source.key,
                 "version_id": file.source.version_id,
+                "vouched": file.vouched,
             }
             for file in self.files
         ]
@@ -64,7 +72,12 @@ class Upload:
             UploadedFile(
                 file["path"],
                 file["sha256"],
-                StoredObject(file["key"], file["version_id"], file["size_bytes"]),
+                StoredObject(
+                    file["key"],
+                    file["version_id"],
+                    file["size_bytes"],
+                    file["sha256"] if file.get("vouched") else None,
+                ),
             )
             for file in value["files"]
         )
@@ -104,7 +117,7 @@ class Uploads:
 
     def _collect_bare(self, model: str, announced: StoredObject) -> tuple[UploadedFile, ...]:
         """Inherit every file but the artifact from the stable version."""
-        check_size(BARE_ARTIFACT, announced, LIMIT_FILE_BYTES)
+        check_size(BARE_ARTIFACT, announced, LIMIT_BUNDLE_BYTES)
         try:
             stable = stable_version(self.registry, model)
         except ModelNotFound:

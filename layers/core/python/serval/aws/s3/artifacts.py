@@ -1,7 +1,9 @@
 """The artifact bucket: reads pinned to one version of an object, writes that overwrite nothing."""
 
+import base64
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +18,14 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef, HeadObjectOutputTypeDef
 
-COPY_LIMIT_BYTES = 5 * 2**30
-"""Largest object that CopyObject takes."""
-PART_BYTES = 2**30
-PRESIGNED_SECONDS = 900
+COPY_LIMIT_BYTES = 512 * 2**20
+"""Larger objects are copied in parts; CopyObject takes up to 5 GiB, and its time."""
+COPY_PART_BYTES = 256 * 2**20
+COPIES_AT_ONCE = 32
+COPYING = Config(max_pool_connections=COPIES_AT_ONCE, retries={"mode": "standard"})
+"""For clients that publish."""
+PRESIGNED_SECONDS = 1_800
+"""As long as two runs of ``verify``."""
 PRESIGNING = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
 """For clients that presign. By default URLs name the endpoint of us-east-1, which redirects new
 buckets of other regions to a host that the signature does not cover."""
@@ -40,14 +46,19 @@ class S3Artifacts:
     client: "S3Client"
     bucket: str
     copy_limit_bytes: int = COPY_LIMIT_BYTES
-    part_bytes: int = PART_BYTES
+    part_bytes: int = COPY_PART_BYTES
 
     def find(self, key: str, version_id: str | None = None) -> StoredObject | None:
         """Find a version of an object, by default the newest; None if there is none."""
         head = self._head(key, version_id)
         if head is None:
             return None
-        return StoredObject(key, head.get("VersionId", "null"), head["ContentLength"])
+        return StoredObject(
+            key,
+            head.get("VersionId", "null"),
+            head["ContentLength"],
+            _read_checksum(head.get("ChecksumSHA256")),
+        )
 
     def read(self, found: StoredObject) -> bytes:
         """Read an object."""
@@ -55,7 +66,7 @@ class S3Artifacts:
             return body.read()
 
     def presign(self, found: StoredObject) -> str:
-        """Presign a URL that reads an object for a quarter of an hour."""
+        """Presign a URL that reads an object for half an hour."""
         return self.client.generate_presigned_url(
             "get_object", Params=self._pin(found), ExpiresIn=PRESIGNED_SECONDS
         )
@@ -105,24 +116,27 @@ class S3Artifacts:
         upload = self.client.create_multipart_upload(**target, Metadata={"sha256": file.sha256})
         target["UploadId"] = upload["UploadId"]
         try:
-            parts: list[CompletedPartTypeDef] = [
-                {
-                    "PartNumber": number,
-                    "ETag": self.client.upload_part_copy(
-                        **target,
-                        PartNumber=number,
-                        CopySource=self._pin(source),
-                        CopySourceRange=f"bytes={first}-{last}",
-                    )["CopyPartResult"]["ETag"],
-                }
-                for number, (first, last) in enumerate(self._ranges(source.size_bytes), start=1)
-            ]
+            with ThreadPoolExecutor(COPIES_AT_ONCE, "copy") as threads:
+                ranges = enumerate(self._ranges(source.size_bytes), start=1)
+                parts = list(threads.map(lambda one: self._copy_part(target, source, one), ranges))
             self.client.complete_multipart_upload(
                 **target, MultipartUpload={"Parts": parts}, IfNoneMatch="*"
             )
         except ClientError:
             self.client.abort_multipart_upload(**target)
             raise
+
+    def _copy_part(
+        self, target: dict[str, Any], source: StoredObject, part: tuple[int, tuple[int, int]]
+    ) -> "CompletedPartTypeDef":
+        number, (first, last) = part
+        copied = self.client.upload_part_copy(
+            **target,
+            PartNumber=number,
+            CopySource=self._pin(source),
+            CopySourceRange=f"bytes={first}-{last}",
+        )
+        return {"PartNumber": number, "ETag": copied["CopyPartResult"]["ETag"]}
 
     def _is_there(self, file: BundleFile, key: str) -> bool:
         """Return whether the file is published already, or raise ``PublishedFileDiffers``."""
@@ -137,7 +151,9 @@ class S3Artifacts:
     def _head(self, key: str, version_id: str | None = None) -> "HeadObjectOutputTypeDef | None":
         pinned: dict[str, Any] = {"VersionId": version_id} if version_id else {}
         try:
-            return self.client.head_object(Bucket=self.bucket, Key=key, **pinned)
+            return self.client.head_object(
+                Bucket=self.bucket, Key=key, ChecksumMode="ENABLED", **pinned
+            )
         except ClientError as error:
             if error.response["Error"]["Code"] in {"404", "NoSuchKey", "NoSuchVersion"}:
                 return None
@@ -149,3 +165,11 @@ class S3Artifacts:
 
     def _pin(self, found: StoredObject) -> Any:
         return {"Bucket": self.bucket, "Key": found.key, "VersionId": found.version_id}
+
+
+def _read_checksum(checksum: str | None) -> str | None:
+    """Read a checksum of S3, base64 and perhaps a number of parts, as a file's digest."""
+    if checksum is None:
+        return None
+    encoded, dash, parts = checksum.partition("-")
+    return base64.b64decode(encoded).hex() + dash + parts

@@ -1,6 +1,5 @@
 """What ``infer`` reads from AWS, through signed requests of the standard library."""
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -16,6 +15,7 @@ from serval.errors import (
     ModelVersionNotFound,
     RegistryUnavailable,
 )
+from serval.models.digests import RunningDigest
 from serval.models.route import Route
 from serval.models.storage import (
     API_KEY,
@@ -140,7 +140,7 @@ class EdgeArtifacts:
         key, version_id = self.locate(record, path)
         query = f"versionId={quote(version_id, safe='-_.~')}" if version_id else ""
         expected = record.file(path)
-        digest = hashlib.sha256()
+        digest = RunningDigest(like=expected.sha256)
         partial = destination.with_name(destination.name + ".partial")
         try:
             response = self.s3.request("GET", f"/{key}", {}, query=query)
@@ -153,11 +153,11 @@ class EdgeArtifacts:
             raise ArtifactUnavailable(
                 record.model, record.version, f"{key}: {error}", lost=lost
             ) from error
-        if digest.hexdigest() != expected.sha256:
+        if (found := digest.digest()) != expected.sha256:
             raise ArtifactUnavailable(
                 record.model,
                 record.version,
-                f"{key} has sha256 {digest.hexdigest()}, published was {expected.sha256}",
+                f"{key} has sha256 {found}, published was {expected.sha256}",
                 lost=True,
             )
         partial.rename(destination)

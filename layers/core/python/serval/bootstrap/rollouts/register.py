@@ -3,7 +3,7 @@
 import boto3
 
 from serval.aws.dynamodb.registry import DynamoDBRegistry
-from serval.aws.s3.artifacts import S3Artifacts
+from serval.aws.s3.artifacts import COPYING, S3Artifacts
 from serval.bootstrap.events import rollout_events
 from serval.bootstrap.function import LambdaFunction
 from serval.rollouts.control import RolloutControl
@@ -20,7 +20,7 @@ def build() -> LambdaFunction[Register]:
         "register",
         Register(
             artifacts=S3Artifacts(
-                boto3.client("s3", settings.aws_region), settings.artifact_bucket
+                boto3.client("s3", settings.aws_region, config=COPYING), settings.artifact_bucket
             ),
             control=RolloutControl(DynamoDBRegistry(table), events.announce),
         ),

@@ -2,7 +2,7 @@
 
 import json
 
-from serval.aws.s3.presigned import download
+from serval.aws.s3.presigned import open_from
 from serval.bootstrap.function import LambdaFunction
 from serval.bundles.uploads import Upload
 from serval.bundles.verification.deployment import Deployment
@@ -18,7 +18,7 @@ def build() -> LambdaFunction[Verify]:
     return LambdaFunction(
         "verify",
         Verify(
-            download=download,
+            open_from=open_from,
             deployment=deployment(settings),
             memory_mib=settings.aws_lambda_function_memory_size,
         ),

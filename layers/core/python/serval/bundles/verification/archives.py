@@ -9,11 +9,11 @@ import io
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, cast
 
 from serval.bundles.paths import check_path
 from serval.bundles.verification.code import HEAD_BYTES, REMEDY, find_code
+from serval.bundles.verification.readable import ReadableFolder, size_of_file
 from serval.bundles.verification.zips import ZIP_MAGIC, FileSection
 from serval.foreign import refusing
 
@@ -84,23 +84,28 @@ def is_archive(path: str) -> bool:
     return path.lower().endswith((PLAIN, *COMPRESSED))
 
 
-def archive_reasons(folder: Path, paths: Iterable[str], *, trusted: bool = False) -> list[str]:
+def archive_reasons(
+    folder: ReadableFolder, paths: Iterable[str], *, trusted: bool = False
+) -> list[str]:
     """Check every tar archive among a bundle's files; those of a trusted fleet may hold code."""
     total = UnpackedTotal()
     return [
         f"{path}{reason}"
         for path in sorted(paths)
         if is_archive(path)
-        for reason in _check_archive(folder / path, total, trusted)
+        for reason in _check_archive(folder, path, total, trusted)
     ]
 
 
-def _check_archive(path: Path, total: UnpackedTotal, trusted: bool) -> list[str]:
+def _check_archive(
+    folder: ReadableFolder, path: str, total: UnpackedTotal, trusted: bool
+) -> list[str]:
     reasons: list[str] = []
-    kind = "a gzipped tar" if path.name.lower().endswith(COMPRESSED) else "a tar"
+    compressed = path.lower().endswith(COMPRESSED)
+    kind = "a gzipped tar" if compressed else "a tar"
     try:
-        with refusing(UnreadableArchive), path.open("rb") as raw:
-            for reason in _check_members(raw, path, total, trusted):
+        with refusing(UnreadableArchive), (folder / path).open("rb") as raw:
+            for reason in _check_members(raw, compressed, total, trusted):
                 reasons.append(reason)
                 if len(reasons) == LIMIT_REASONS:
                     return reasons
@@ -110,11 +115,10 @@ def _check_archive(path: Path, total: UnpackedTotal, trusted: bool) -> list[str]
 
 
 def _check_members(
-    raw: IO[bytes], path: Path, total: UnpackedTotal, trusted: bool
+    raw: IO[bytes], compressed: bool, total: UnpackedTotal, trusted: bool
 ) -> Iterator[str]:
     """Check the members in turn, and stop at one over a limit before its bytes are read."""
-    packed_bytes = path.stat().st_size
-    compressed = path.name.lower().endswith(COMPRESSED)
+    packed_bytes = size_of_file(raw)
     file = cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if compressed else raw
     before = total.size_bytes
     with tarfile.open(fileobj=cast(IO[bytes], Headers(file)), mode="r:") as archive:

@@ -8,11 +8,12 @@ import ast
 import re
 from collections.abc import Iterable
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import IO, cast
 
 from serval.bundles.verification.files import PICKLES
 from serval.bundles.verification.pickles import is_pickle
+from serval.bundles.verification.readable import ReadableFolder, size_of_file
 from serval.bundles.verification.zips import ZIP_MAGIC, FileSection, UnreadableZip, zip_members
 from serval.foreign import refusing
 
@@ -59,12 +60,12 @@ REMEDY = (
 )
 
 
-def code_reasons(folder: Path, paths: Iterable[str]) -> list[str]:
-    """Check files on disk, except tar archives, which ``archives`` checks."""
+def code_reasons(folder: ReadableFolder, paths: Iterable[str]) -> list[str]:
+    """Check the files of a bundle, except tar archives, which ``archives`` checks."""
     reasons = []
     for path in paths:
         with (folder / path).open("rb") as file:
-            section = cast(IO[bytes], FileSection(file, 0, (folder / path).stat().st_size))
+            section = cast(IO[bytes], FileSection(file, 0, size_of_file(file)))
             if (found := find_code(path, section)) is not None:
                 reasons.append(f"{path} {found}: {REMEDY}")
     return reasons

@@ -1,10 +1,11 @@
-"""Check the files of a bundle on disk: plain files, with the manifest's sizes and checksums."""
+"""Check the files of a bundle: with the manifest's digests, and on disk plain files."""
 
 import hashlib
 import stat
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+from serval.models.digests import digest_file
 from serval.models.version import BundleFile
 
 PICKLES = frozenset({".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt", ".dill", ".cloudpickle"})
@@ -47,9 +48,15 @@ def _file_reason(folder: Path, file: BundleFile) -> str | None:
             f"{file.path} has {status.st_size} bytes, manifest.json says {file.size_bytes}: "
             "upload it again, and manifest.json last"
         )
-    if (found := sha256_of(folder / file.path)) != file.sha256:
-        return (
-            f"{file.path} has sha256 {found}, manifest.json says {file.sha256}: "
-            "upload it again, and manifest.json last"
-        )
-    return None
+    with (folder / file.path).open("rb") as opened:
+        return digest_reason(file, digest_file(opened, like=file.sha256))
+
+
+def digest_reason(file: BundleFile, found: str) -> str | None:
+    """Return the reason against a file whose bytes have another digest."""
+    if found == file.sha256:
+        return None
+    return (
+        f"{file.path} has sha256 {found}, manifest.json says {file.sha256}: "
+        "upload it again, and manifest.json last"
+    )

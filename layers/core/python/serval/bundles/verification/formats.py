@@ -7,9 +7,9 @@ anything ``model.onnx``.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from serval.bundles.verification.pickles import is_pickle
+from serval.bundles.verification.readable import ReadableFolder
 from serval.bundles.verification.zips import HEAD_BYTES, ZIP_MAGIC
 
 FROM_PYTORCH = "export the model with torch.onnx.export"
@@ -179,7 +179,7 @@ FORMATS = (
 """In order: the first that recognises a file names it."""
 
 
-def format_reason(folder: Path, artifact: str) -> str | None:
+def format_reason(folder: ReadableFolder, artifact: str) -> str | None:
     """Name the format of an artifact, with advice, if it is known and not ONNX."""
     with (folder / artifact).open("rb") as file:
         head = file.read(HEAD_BYTES)

@@ -1,7 +1,7 @@
 """Check the ONNX graph: within limits, of known operators, with all of its data in the bundle."""
 
 from collections.abc import Mapping
-from pathlib import Path
+from typing import IO
 
 import onnx
 from onnx import ModelProto, NodeProto
@@ -10,6 +10,7 @@ from serval.bundles.verification.external_data import external_reason, external_
 from serval.bundles.verification.formats import format_reason
 from serval.bundles.verification.leniency import infer_shapes, relax_graph
 from serval.bundles.verification.locales import locale_reasons
+from serval.bundles.verification.readable import ReadableFolder, size_of_file
 from serval.bundles.verification.subgraphs import nodes_of
 from serval.errors import BundleRefused
 from serval.foreign import refusing
@@ -69,12 +70,16 @@ LIMIT_GRAPH_BYTES = 2**31 - 1
 """The limit of protocol buffers; larger weights go into external data."""
 
 
-def load_graph(folder: Path, artifact: str) -> ModelProto:
+def load_graph(folder: ReadableFolder, artifact: str) -> ModelProto:
     """Read an artifact without its external data, or raise ``BundleRefused``."""
-    path = folder / artifact
     if (reason := format_reason(folder, artifact)) is not None:
         raise BundleRefused([reason])
-    if (size := path.stat().st_size) > LIMIT_GRAPH_BYTES:
+    with (folder / artifact).open("rb") as file:
+        return _load_graph(file, artifact)
+
+
+def _load_graph(file: IO[bytes], artifact: str) -> ModelProto:
+    if (size := size_of_file(file)) > LIMIT_GRAPH_BYTES:
         raise BundleRefused(
             [
                 f"{artifact}: {size} bytes, at most {LIMIT_GRAPH_BYTES} allowed: save the weights "
@@ -89,7 +94,7 @@ def load_graph(folder: Path, artifact: str) -> ModelProto:
             ]
         )
     ):
-        model = onnx.load(path, format="protobuf", load_external_data=False)
+        model = onnx.load(file, format="protobuf", load_external_data=False)
     if not model.HasField("graph") or not model.ir_version:
         raise BundleRefused([f"{artifact} is not an ONNX model: it holds no graph"])
     return model

@@ -5,10 +5,10 @@ What it does is its owner's affair: nothing in it is forbidden.
 
 import ast
 from collections.abc import Collection, Iterator
-from pathlib import Path
 
 from serval.bundles.bundle import Bundle
 from serval.bundles.handlers import lock_reasons
+from serval.bundles.verification.readable import ReadableFolder
 from serval.foreign import refusing
 from serval.handlers.conventions import (
     HUGGING_FACE_CLASS,
@@ -26,13 +26,13 @@ class SourceRefused(Exception):
     """A file is not Python; the message names the line."""
 
 
-def handler_reasons(folder: Path, bundle: Bundle, paths: Collection[str]) -> list[str]:
+def handler_reasons(folder: ReadableFolder, bundle: Bundle, paths: Collection[str]) -> list[str]:
     """List the reasons why a handler in ``folder`` could not run."""
     file = handler_at(bundle.artifact)
     return [*source_reasons(folder, file), *package_reasons(folder, file, paths)]
 
 
-def package_reasons(folder: Path, file: HandlerFile, paths: Collection[str]) -> list[str]:
+def package_reasons(folder: ReadableFolder, file: HandlerFile, paths: Collection[str]) -> list[str]:
     """List the reasons why a handler's packages are not pinned."""
     requirements, lock = (
         (folder / path).read_bytes() if path in paths else None
@@ -41,7 +41,7 @@ def package_reasons(folder: Path, file: HandlerFile, paths: Collection[str]) -> 
     return lock_reasons(file, requirements, lock)
 
 
-def source_reasons(folder: Path, file: HandlerFile) -> list[str]:
+def source_reasons(folder: ReadableFolder, file: HandlerFile) -> list[str]:
     """List what is wrong with the handler's own file."""
     try:
         module = parse_source(folder, file.path)
@@ -61,7 +61,7 @@ def source_reasons(folder: Path, file: HandlerFile) -> list[str]:
     return []
 
 
-def parse_source(folder: Path, path: str) -> ast.Module:
+def parse_source(folder: ReadableFolder, path: str) -> ast.Module:
     """Parse a file.
 
     Raises

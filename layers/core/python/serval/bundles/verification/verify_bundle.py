@@ -1,7 +1,6 @@
 """Verify a whole bundle, and find every reason against it before refusing it."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from serval.bundles.bundle import MODEL_YAML, Bundle, read_bundle
 from serval.bundles.handlers import declaration_reasons, with_handler
@@ -10,10 +9,11 @@ from serval.bundles.verification.archives import archive_reasons, is_archive
 from serval.bundles.verification.code import code_reasons
 from serval.bundles.verification.deployment import Deployment
 from serval.bundles.verification.external_data import external_files
-from serval.bundles.verification.files import file_reasons, pickle_reasons
+from serval.bundles.verification.files import pickle_reasons
 from serval.bundles.verification.graph import checker_reasons, graph_reasons, load_graph
 from serval.bundles.verification.graph_signature import signature_of
 from serval.bundles.verification.handler import handler_reasons
+from serval.bundles.verification.readable import ReadableFolder
 from serval.bundles.verification.served import (
     column_reasons,
     declared_signature,
@@ -38,18 +38,20 @@ class VerifiedBundle:
     """The fleet that is to run it, or None for Lambda."""
 
 
-def verify_bundle(folder: Path, manifest: Manifest, deployment: Deployment) -> VerifiedBundle:
-    """Verify the bundle in ``folder``.
+def verify_bundle(
+    folder: ReadableFolder, manifest: Manifest, deployment: Deployment
+) -> VerifiedBundle:
+    """Verify the bundle in ``folder``, whose files match the manifest.
+
+    Of the files only the graph is read whole: of weights and archives nothing but their heads,
+    and of external data nothing.
 
     Raises
     ------
     BundleRefused
-        With every reason. Some checks wait for others: no graph is read before the files match
-        the manifest, and no checker runs before all data of the graph lie in the bundle. Files
-        for an inference server are only searched for code.
+        With every reason. Some checks wait for others: no checker runs before all data of the
+        graph lie in the bundle. Files for an inference server are only searched for code.
     """
-    if reasons := file_reasons(folder, manifest.files):
-        raise BundleRefused(reasons)
     bundle, reasons = _read_bundle(folder, manifest)
     if bundle is None or bundle.runtime.kind == "onnx":
         reasons += pickle_reasons(manifest.paths)
@@ -64,7 +66,7 @@ def verify_bundle(folder: Path, manifest: Manifest, deployment: Deployment) -> V
     return _verify_graph(folder, manifest, bundle, deployment)
 
 
-def _read_bundle(folder: Path, manifest: Manifest) -> tuple[Bundle | None, list[str]]:
+def _read_bundle(folder: ReadableFolder, manifest: Manifest) -> tuple[Bundle | None, list[str]]:
     """Read model.yaml; a bundle without one has defaults and the upload's name."""
     if MODEL_YAML not in manifest.paths:
         return with_handler(Bundle(name=manifest.model), manifest.paths), []
@@ -92,7 +94,7 @@ def _path_reasons(bundle: Bundle, manifest: Manifest) -> list[str]:
 
 
 def _verify_graph(
-    folder: Path, manifest: Manifest, bundle: Bundle, deployment: Deployment
+    folder: ReadableFolder, manifest: Manifest, bundle: Bundle, deployment: Deployment
 ) -> VerifiedBundle:
     artifact = bundle.artifact
     sizes = {file.path: file.size_bytes for file in manifest.files}
@@ -119,7 +121,7 @@ def _verify_graph(
 
 
 def _verify_handler(
-    folder: Path, manifest: Manifest, bundle: Bundle, deployment: Deployment
+    folder: ReadableFolder, manifest: Manifest, bundle: Bundle, deployment: Deployment
 ) -> VerifiedBundle:
     sizes = {file.path: file.size_bytes for file in manifest.files}
     files = served_files(bundle, manifest.paths)
@@ -132,7 +134,7 @@ def _verify_handler(
 
 
 def _verify_served(
-    folder: Path, manifest: Manifest, bundle: Bundle, deployment: Deployment
+    folder: ReadableFolder, manifest: Manifest, bundle: Bundle, deployment: Deployment
 ) -> VerifiedBundle:
     sizes = {file.path: file.size_bytes for file in manifest.files}
     files = served_files(bundle, manifest.paths)
