@@ -1,6 +1,7 @@
 """`serval.client` on a stage: both clients, models on Lambda and on a fleet, batch jobs."""
 
 import asyncio
+import json
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from serval.client import AsyncClient, BadRequest, Client, Conflict, Missing
 from tests.local.conftest import LocalStage
+from tests.local.fleet_models.bundles import write_fleet_tale
 
 FLOWER = [5.1, 3.5, 1.4, 0.2]
 
@@ -55,6 +57,20 @@ def test_an_upload_is_answered_in_the_form_that_it_has(
     submitted = client.submit("light", np.array([[1, 2], [3, 4]]))
     answer = client.wait(submitted["id"], model="light", arrays=True)
     assert answer["y"].tolist() == [[3, 5], [7, 9]]
+
+
+def test_a_text_is_read_while_it_is_written_and_again_from_any_event(
+    client: Client, stage: LocalStage, tmp_path: Path
+) -> None:
+    stage.serval("push", str(write_fleet_tale(tmp_path / "bundle")), "--wait")
+    own, parameters = f"tale-{uuid.uuid4().hex[:8]}", {"max_new_tokens": 12}
+    events = list(client.stream("fleet-tale", "the cat", parameters=parameters, request_id=own))
+    assert [one.number for one in events] == list(range(1, len(events) + 1))
+    assert (events[-1].kind, events[-1].data["status"]) == ("end", "succeeded")
+    text = "".join(one.data["text"] for one in events[:-1] if not one.data["special"])
+    [answer] = json.loads(client.wait(own, model="fleet-tale")["answers"][0])
+    assert answer["generated_text"] == f"the cat{text}"
+    assert list(client.events(own, model="fleet-tale", after=5)) == events[5:]
 
 
 def test_a_job_is_followed_and_downloaded(

@@ -14,7 +14,7 @@ from tests.local.fleet_models.graphs import fragile, laborious, linear, patient
 
 EXAMPLES = Path(__file__).parents[3] / "models"
 SHELF = EXAMPLES / "not-deployed" / "shelf"
-WORDS = Path(__file__).parents[2] / "tasks" / "recorded" / "text-classification" / "bundle"
+RECORDED = Path(__file__).parents[2] / "tasks" / "recorded"
 UNRULY = Path(__file__).parents[1] / "handlers" / "unruly"
 
 FLEETS = """
@@ -81,6 +81,7 @@ def write(models: Path, names: tuple[str, ...]) -> Path:
         shutil.copytree(handler, models / handler.name, ignore=shutil.ignore_patterns("__py*"))
     write_fleet_shelf(models / "fleet-shelf")
     write_fleet_words(models / "fleet-words")
+    write_fleet_tale(models / "fleet-tale")
     for name, model in MODELS.items():
         write_bundle(models / name, name, model)
     fleets = models / "fleets.yaml"
@@ -99,9 +100,19 @@ def write_fleet_shelf(folder: Path) -> Path:
 
 def write_fleet_words(folder: Path) -> Path:
     """Write a recorded export of a text classifier, for a fleet."""
-    shutil.copytree(WORDS, folder, ignore=shutil.ignore_patterns("task.json"))
-    compute = {"target": "fleet", "fleet": "pair"}
-    document = {"name": "fleet-words", "task": "text-classification", "compute": compute}
+    return write_recorded(folder, "fleet-words", "text-classification", "text-classification")
+
+
+def write_fleet_tale(folder: Path) -> Path:
+    """Write a recorded export of a model that writes, for a fleet."""
+    return write_recorded(folder, "fleet-tale", "gpt2", "text-generation")
+
+
+def write_recorded(folder: Path, name: str, recorded: str, task: str) -> Path:
+    """Write a bundle of a recorded export, for a fleet."""
+    source = RECORDED / recorded / "bundle"
+    shutil.copytree(source, folder, ignore=shutil.ignore_patterns("task.json"))
+    document = {"name": name, "task": task, "compute": {"target": "fleet", "fleet": "pair"}}
     (folder / "model.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
     return folder
 

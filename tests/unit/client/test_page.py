@@ -15,11 +15,13 @@ from tests.fakes.client_server import URL, AwaitedTransport
 PYTHON = [block for block in blocks("docs/client.md") if block.language == "python"]
 SIGNATURES = {
     "iris": ("measurements", "FP32", [-1, 4]),
-    "textgen": ("prompt", "BYTES", [-1]),
+    "story": ("text", "BYTES", [-1]),
+    "textgen": ("prompt", "UINT8", [-1, -1]),
 }
 OUTPUTS = [
+    {"name": "answers", "datatype": "BYTES", "shape": [1], "data": ["[]"]},
     {"name": "label", "datatype": "INT64", "shape": [1], "data": [0]},
-    {"name": "text", "datatype": "BYTES", "shape": [1], "data": ["of"]},
+    {"name": "completion", "datatype": "UINT8", "shape": [1, 2], "data": [111, 102]},
 ]
 RESPONSE = {"model_name": "m", "model_version": "1", "outputs": OUTPUTS}
 
@@ -34,9 +36,12 @@ def api(request: httpx.Request) -> httpx.Response:
     if request.method == "GET" and path.startswith("/v2/models/"):
         name, datatype, shape = SIGNATURES[path.split("/")[3]]
         spec = {"name": name, "datatype": datatype, "shape": shape}
-        return httpx.Response(200, json={"name": "m", "inputs": [spec], "outputs": []})
+        described = {"name": "m", "inputs": [spec], "outputs": [], "task": "text-generation"}
+        return httpx.Response(200, json=described)
     if path == "/async/requests":
         return httpx.Response(200, json={"requests": [], "next": None})
+    if path.endswith("/events"):
+        return httpx.Response(200, content=iter([b'id: 13\nevent: end\ndata: {"text": ""}\n\n']))
     if path.startswith("/async/"):
         ended = {**found, "id": path.split("/")[3], "status": "succeeded", "response": RESPONSE}
         return httpx.Response(200, json=ended)
@@ -73,4 +78,4 @@ def test_the_page_names_every_exception() -> None:
         if isinstance(getattr(package, name), type)
         if issubclass(getattr(package, name), Exception)
     }
-    assert failures - named <= {"RefusedCall", "StreamLost"}
+    assert failures - named <= {"RefusedCall"}

@@ -2,18 +2,31 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
 
-from serval.client import Conflict, Missing, NotEnded, NotSucceeded, StreamEvent, StreamLost
+from serval.client import (
+    Conflict,
+    InvalidInput,
+    Missing,
+    NotEnded,
+    NotSucceeded,
+    StreamEvent,
+    StreamLost,
+)
 from serval.client.events import EventParser
+from serval.client.task_bodies import call_request
 from tests.fakes.client_server import ClientServer
 from tests.unit.client.test_calls import ENDED, FLOWER, Kind, both, replies
 
 REQUEST = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 1], "data": [1]}]}
+
+
+STORY = httpx.Response(200, json={"name": "story", "inputs": [], "task": "text-generation"})
 
 
 def document(status: str, **more: Any) -> httpx.Response:
@@ -112,6 +125,59 @@ def test_a_large_result_is_fetched_again_when_its_url_has_expired(kind: Kind) ->
 
 
 @both
+def test_a_file_is_submitted_in_the_words_of_its_task(kind: Kind, tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(b"RIFF")
+    described = {"name": "m", "inputs": [], "task": "automatic-speech-recognition"}
+    upload = {"id": "u1", "method": "PUT", "upload_url": "http://s3/u1"}
+    output = {"name": "answers", "datatype": "BYTES", "shape": [1], "data": ['{"text": "hi"}']}
+    server = kind(
+        replies(
+            httpx.Response(200, json=described),
+            httpx.Response(201, json=upload),
+            httpx.Response(200),
+            document("queued"),
+            document("succeeded", response={"outputs": [output]}),
+        )
+    )
+    if kind is ClientServer:
+        client = server.client
+        client.submit_call("m", tmp_path / "a.wav", parameters={"language": "de"})
+        sent = server.calls[2].content
+        assert sent.endswith(b"\x04\0\0\0RIFF")
+        assert client.wait_call("u1").value == {"text": "hi"}
+    else:
+        server.client.submit_call("m", tmp_path / "a.wav")
+
+
+@pytest.mark.parametrize(
+    ("task", "given", "name", "elements"),
+    [
+        ("text-classification", {"inputs": ["a", "b"]}, "text", ["a", "b"]),
+        ("text-classification", {"inputs": {"text": "a"}}, "args", ['{"text": "a"}']),
+        ("tabular-regression", {"rows": [{"x": 1}, {"x": 2}]}, "args", ['{"x": 1}', '{"x": 2}']),
+        ("tabular-regression", {"rows": {"x": [1, 2]}}, "args", ['{"x": 1}', '{"x": 2}']),
+        ("image-classification", {"inputs": b"PNG"}, "image", [b"PNG"]),
+    ],
+)
+def test_each_task_has_its_tensor(
+    task: str, given: dict[str, Any], name: str, elements: list[Any]
+) -> None:
+    built = call_request(task, given.get("inputs"), given.get("rows"), None)["inputs"]
+    shape = [len(elements)]
+    assert built == [{"name": name, "datatype": "BYTES", "shape": shape, "data": elements}]
+
+
+def test_what_a_task_cannot_take_is_refused_before_it_is_sent() -> None:
+    with pytest.raises(ValueError, match="takes the bytes of a file"):
+        call_request("image-classification", "a.png", None, None)
+    with pytest.raises(ValueError, match="one of inputs and rows"):
+        call_request("tabular-regression", None, None, None)
+    tensors = httpx.Response(200, json={"name": "m", "inputs": [FLOWER], "outputs": []})
+    with pytest.raises(InvalidInput, match="model 'm' has no task"):
+        ClientServer(replies(tensors)).client.submit_call("m", "a")
+
+
+@both
 def test_requests_are_yielded_as_each_ends(kind: Kind) -> None:
     looks = {"a": iter(["running", "succeeded"]), "b": iter(["failed"])}
 
@@ -176,6 +242,29 @@ def test_a_stream_goes_on_where_it_was_lost_each_event_once(kind: Kind) -> None:
     ]
     assert asked == ["", "2", "2"]
     assert server.seen[0] == "GET /stage/async/requests/r1/events?model=m"
+
+
+@both
+def test_a_text_is_submitted_and_read_while_it_is_written(kind: Kind) -> None:
+    written = httpx.Response(200, content=iter([event(1, " upon") + event(2, "", "end")]))
+    server = kind(replies(STORY, httpx.ReadError("reset"), document("queued"), written))
+    parameters = {"max_new_tokens": 1}
+    events = server.client.stream("story", "Once", parameters=parameters, request_id="mine")
+    assert "".join(one.data["text"] for one in events) == " upon"
+    assert server.seen[1:] == [
+        *["PUT /stage/async/requests/mine?stream=true"] * 2,
+        "GET /stage/async/requests/r1/events?model=story",
+    ]
+    inputs = json.loads(server.calls[1].content)["request"]["inputs"]
+    assert {one["name"]: one["data"] for one in inputs} == {
+        "text": ["Once"],
+        "parameters": ['{"max_new_tokens": 1}'],
+    }
+
+
+def test_a_reader_that_has_the_end_gets_it_again() -> None:
+    server = ClientServer(replies(httpx.Response(200, content=iter([event(8, "", "end")]))))
+    assert [one.kind for one in server.client.events("r1", after=8)] == ["end"]
 
 
 @both

@@ -64,11 +64,11 @@ class EventParser:
             yield StreamEvent(number, kind, value_of(fields["data"]))
 
     def behind(self, after: int, piece: bytes) -> Iterator[StreamEvent]:
-        """Yield the events whose number is higher, or raise ``StreamLost`` for one of an error."""
+        """Yield the end, and events whose number is higher; raise ``StreamLost`` for an error."""
         for event in self.feed(piece):
             if event.kind == ERROR:
                 raise StreamLost(f"the stage ends the stream: {event.data}")
-            if event.number > after:
+            if event.number > after or event.kind == END:
                 after = event.number
                 yield event
 

@@ -12,7 +12,7 @@ from serval.client.failures import BadRequest, Missing, StillRunning
 from serval.client.inference_request import build_request, is_array, is_request
 from serval.client.reading import RequestReading, read_answer
 from serval.client.steps import Call, Flow, Reply
-from serval.client.task_bodies import JSON, Rows, call_body
+from serval.client.task_bodies import BINARY, JSON, Rows, call_body
 from serval.client.wire import HEADER, decode_response, encode_request
 
 
@@ -148,11 +148,15 @@ class ModelFlows(RequestReading, Asking):
         """Build a V2 request; one that is built already needs no signature."""
         if is_request(inputs):
             return dict(inputs)
+        signature = yield from self.signature(model, version)
+        return build_request(inputs, signature["inputs"], signature.get("optional_inputs", ()))
+
+    def signature(self, model: str, version: str | None) -> Flow[ModelDocument]:
+        """Return what a version takes, asked for once."""
         key = (model, version)
         if key not in self.known:
             self.known[key] = yield from self.describe(model, version)
-        signature = self.known[key]
-        return build_request(inputs, signature["inputs"], signature.get("optional_inputs", ()))
+        return self.known[key]
 
 
 def model_path(model: str, version: str | None) -> str:
@@ -184,8 +188,13 @@ def read_call(reply: Reply) -> CallAnswer:
 
 
 def words_of(document: Mapping[str, Any]) -> CallAnswer:
-    """Read a task's answer in the V2 response of the async request that a call became."""
-    values = [json.loads(one) for one in document["outputs"][0]["data"]]
+    """Read a task's answer in the V2 response of an async request; a file stays bytes."""
+    elements = list(document["outputs"][0]["data"])
+    try:
+        values = [json.loads(one) for one in elements]
+    except ValueError:
+        version = str(document.get("model_version", ""))
+        return CallAnswer(None, elements[0], BINARY, version, {})
     value = values[0] if len(values) == 1 else values
     version = str(document.get("model_version", ""))
     return CallAnswer(value, json.dumps(value).encode(), JSON, version, {})

@@ -118,6 +118,13 @@ def flatten(data: Any) -> list[Any]:
     return [element for item in data for element in flatten(item)]
 
 
+def has_bytes(data: Any) -> bool:
+    """Return whether data has elements that are bytes, which JSON lacks."""
+    if is_array(data) and data.dtype.kind not in "OS":
+        return False
+    return any(isinstance(one, bytes) for one in flatten(data))
+
+
 def nest(elements: Sequence[Any], shape: Sequence[int]) -> Any:
     """Nest a flat list as a shape says; the one element of a scalar stands alone."""
     if not shape:

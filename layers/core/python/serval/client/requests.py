@@ -1,16 +1,18 @@
 """Operations of async requests: submit, await many, cancel, retry, list."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import urlencode
 
-from serval.client.documents import ENDED, RequestDocument
-from serval.client.inference import ModelFlows, model_path
-from serval.client.inference_request import flatten, is_array
+from serval.client.documents import ENDED, CallAnswer, RequestDocument
+from serval.client.failures import InvalidInput
+from serval.client.inference import ModelFlows, model_path, words_of
+from serval.client.inference_request import flatten, has_bytes, is_array
 from serval.client.reading import ASK_SECONDS, request_path
 from serval.client.steps import Call, Flow, Item, ItemFlow, Pause
+from serval.client.task_bodies import Rows, call_request
 from serval.client.wire import BINARY_ONLY, HEADER, encode_request, spell
 
 INSIDE_BYTES = 5_000_000
@@ -29,6 +31,7 @@ class RequestFlows(ModelFlows):
         request_id: str | None = None,
         version: str | None = None,
         callback_url: str | None = None,
+        stream: bool = False,
     ) -> Flow[RequestDocument]:
         """Submit an async request, which is queued once, however often it has to be sent.
 
@@ -43,6 +46,8 @@ class RequestFlows(ModelFlows):
             changes nothing, something else is a ``Conflict``. An upload cannot have one.
         callback_url
             Where the request's document is posted when it ends.
+        stream
+            Whether its answer can be read while it is written, by ``events``.
 
         Raises
         ------
@@ -66,8 +71,52 @@ class RequestFlows(ModelFlows):
         else:
             body["request"] = inside
         path = request_path(request_id or uuid.uuid4().hex, None)
+        path += "?stream=true" if stream else ""
         found = yield from self.read(Call.with_json("PUT", path, body))
         return cast(RequestDocument, found)
+
+    def submit_call(
+        self,
+        model: str,
+        inputs: Any = None,
+        *,
+        rows: Rows | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        request_id: str | None = None,
+        version: str | None = None,
+        callback_url: str | None = None,
+        stream: bool = False,
+    ) -> Flow[RequestDocument]:
+        """Submit an async request in the words of the model's task, as ``call`` takes them.
+
+        Files are uploaded. ``wait_call`` returns the answer.
+
+        Raises
+        ------
+        InvalidInput
+            If the model has no task.
+        """
+        described = yield from self.signature(model, version)
+        if "task" not in described:
+            raise InvalidInput(f"model {model!r} has no task: submit takes its tensors")
+        request = call_request(described["task"], inputs, rows, parameters)
+        return (
+            yield from self.submit(
+                model,
+                request,
+                request_id=request_id,
+                version=version,
+                callback_url=callback_url,
+                stream=stream,
+            )
+        )
+
+    def wait_call(
+        self, request_id: str, *, model: str | None = None, timeout_seconds: float | None = None
+    ) -> Flow[CallAnswer]:
+        """Wait until a request of ``submit_call`` has ended, as ``wait`` does, for its answer."""
+        answer = yield from self.wait(request_id, model=model, timeout_seconds=timeout_seconds)
+        return words_of(answer.document)
 
     def _upload(
         self, model: str, version: str | None, request: dict[str, Any]
@@ -140,17 +189,12 @@ def as_json(request: dict[str, Any]) -> dict[str, Any] | None:
     inputs = []
     for tensor in request["inputs"]:
         data = tensor.get("data")
-        if tensor.get("datatype") in BINARY_ONLY:
+        if tensor.get("datatype") in BINARY_ONLY or has_bytes(data):
             return None
         if is_array(data):
-            if data.size * 2 > INSIDE_BYTES or holds_bytes(data):
+            if data.size * 2 > INSIDE_BYTES:
                 return None
             tensor = {**tensor, "data": spell(flatten(data))}
         inputs.append(tensor)
     found = {**request, "inputs": inputs}
     return found if len(Call.with_json("PUT", "/", found).content or b"") <= INSIDE_BYTES else None
-
-
-def holds_bytes(array: Any) -> bool:
-    """Return whether an array has elements that JSON does not have."""
-    return array.dtype.kind in "OS" and any(isinstance(one, bytes) for one in flatten(array))

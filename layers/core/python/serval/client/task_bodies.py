@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from serval.models.task_signature import NAMES, PARAMETERS, TAKES
+
 BINARY, JSON = "application/octet-stream", "application/json"
 CONTENT_TYPES: Mapping[str, str] = {
     ".png": "image/png",
@@ -50,6 +52,51 @@ def call_body(
     own: dict[str, Any] = {"parameters": dict(parameters)} if parameters else {}
     body = {"inputs": readable(inputs)} if rows is None else {"table": columns_of(rows)}
     return json.dumps(body | own).encode(), JSON
+
+
+def call_request(
+    task: str, inputs: Any, rows: Rows | None, parameters: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Build the V2 inference request of a call, which is what async requests take.
+
+    Raises
+    ------
+    ValueError
+        If not exactly one of inputs and rows is given, or a task of files is given none.
+    """
+    if (inputs is None) == (rows is None):
+        raise ValueError("one of inputs and rows expected")
+    takes = TAKES.get(task, "text")
+    values: Sequence[Any] = records_of(rows) if rows is not None else as_list(inputs)
+    elements: list[Any]
+    if takes in ("image", "audio"):
+        if not all(isinstance(one, bytes | bytearray | Path) for one in values):
+            raise ValueError(f"{task} takes the bytes of a file, or its Path")
+        elements = [read_file(one) for one in values]
+    elif takes == "text" and all(isinstance(one, str) for one in values):
+        elements = list(values)
+    else:
+        takes, elements = "arguments", [json.dumps(one) for one in values]
+    tensors = [text_tensor(NAMES[takes], elements)]
+    if parameters:
+        tensors.append(text_tensor(PARAMETERS, [json.dumps(dict(parameters))]))
+    return {"inputs": tensors}
+
+
+def text_tensor(name: str, elements: list[Any]) -> dict[str, Any]:
+    """Build a tensor of texts, or of bytes."""
+    return {"name": name, "datatype": "BYTES", "shape": [len(elements)], "data": elements}
+
+
+def as_list(inputs: Any) -> Sequence[Any]:
+    """Return inputs as a list; one that is none is the only one."""
+    return inputs if isinstance(inputs, list | tuple) else [inputs]
+
+
+def records_of(rows: Rows) -> list[dict[str, Any]]:
+    """Turn columns, or rows of any mapping, into rows."""
+    columns = columns_of(rows)
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def read_file(given: bytes | bytearray | Path) -> bytes:

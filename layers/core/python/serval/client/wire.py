@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from serval.client.failures import InvalidInput
-from serval.client.inference_request import flatten, is_array, nest
+from serval.client.inference_request import flatten, has_bytes, is_array, nest
 
 COMPRESS_FROM_BYTES = 100_000
 BINARY_FROM_ELEMENTS = 4096
@@ -68,7 +68,11 @@ def binary_of(tensor: Mapping[str, Any]) -> bytes | None:
     """Return the bytes of a tensor that is sent in binary, or None for one that is sent as JSON."""
     data: Any = tensor.get("data")
     datatype = tensor.get("datatype")
-    if not NUMPY or not isinstance(tensor.get("parameters", {}), dict):
+    if not isinstance(tensor.get("parameters", {}), dict):
+        return None
+    if datatype == "BYTES" and isinstance(data, list) and has_bytes(data):
+        return pack_bytes([one.encode() if isinstance(one, str) else one for one in flatten(data)])
+    if not NUMPY:
         return None
     if is_array(data):
         # Imported late: numpy takes as long to import as everything else.
@@ -83,6 +87,11 @@ def binary_of(tensor: Mapping[str, Any]) -> bytes | None:
     from serval.client.arrays import list_bytes
 
     return list_bytes(str(datatype), tensor["shape"], data, elements)
+
+
+def pack_bytes(elements: list[bytes]) -> bytes:
+    """Write elements of BYTES, each behind its length."""
+    return b"".join(len(one).to_bytes(4, "little") + one for one in elements)
 
 
 def spell(elements: list[Any]) -> list[Any]:
