@@ -19,6 +19,7 @@ from stacks.api.inference import (
     openai_routes,
     protocol_routes,
 )
+from stacks.api.streams import Streams
 from stacks.batch.batch_jobs import BatchJobs
 from stacks.rollouts.rollouts import Rollouts
 from stacks.stage.alarms import Alarms
@@ -49,6 +50,14 @@ class ApiStack(Stack):
         )
         layers = Layers(self, "Layers", stage=stage, built=built_layers)
         api = ServalHttpApi(self, "HttpApi", stage=stage)
+        largest_mib = max([SHARED_MEMORY_MIB, *models.own_functions.values()])
+        streams = Streams(
+            Construct(self, "Streams"),
+            stage=stage,
+            layers=layers,
+            storage=storage,
+            memory_mib=largest_mib,
+        )
         heavy = HeavyModels(
             self,
             "Heavy",
@@ -64,13 +73,15 @@ class ApiStack(Stack):
             layers=layers,
             storage=storage,
             own=list(models.own_functions),
+            handlers=list(models.handlers),
             on_fleets=list(models.fleets.models),
             wait=heavy.wait,
+            stream_url=streams.url.url,
         )
         api.route(inference, *model_routes(), *protocol_routes(), *openai_routes())
         for model in models.own_functions:
             name = inference_function_name(stage.name, model)
-            api.route_to_named(name, *direct_routes(model))
+            api.route_to_named(name, *direct_routes(model, writes=model in models.writers))
         description = Description(
             self, "Description", stage=stage, layers=layers, registry=storage.registry, api=api
         )
@@ -91,17 +102,19 @@ class ApiStack(Stack):
             api=api,
             models=models,
             dead_letters=rollouts.dead_letters,
-            shard_memory_mib=max([SHARED_MEMORY_MIB, *models.own_functions.values()]),
+            shard_memory_mib=largest_mib,
         )
         Alarms(self, "Alarms", api=api, rollouts=rollouts, batch=batch)
         functions = [
             inference,
+            streams,
             description.function,
             *rollouts.functions,
             *heavy.functions,
             *batch.functions,
         ]
         CfnOutput(self, "ApiUrl", value=api.api.api_endpoint)
+        CfnOutput(self, "StreamUrl", value=streams.url.url)
         CfnOutput(self, "ApiId", value=api.api.api_id)
         CfnOutput(self, "Fleets", value=models.fleets.to_text())
         CfnOutput(self, "OwnFunctions", value=pack(json.dumps(list(models.own_functions))))

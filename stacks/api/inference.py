@@ -44,8 +44,10 @@ class Inference(ServalFunction):
         memory_mib: int = SHARED_MEMORY_MIB,
         code: Path | HandlerImage | None = None,
         own: Sequence[str] = (),
+        handlers: Sequence[str] = (),
         on_fleets: Sequence[str] = (),
         wait: ServalFunction | None = None,
+        stream_url: str = "",
     ) -> None:
         only = None if model == SHARED else model
         waiting = {}
@@ -64,7 +66,9 @@ class Inference(ServalFunction):
                 authentication=stage.authorization.authentication,
                 ephemeral_storage_mib=EPHEMERAL_STORAGE_MIB,
                 stage=stage.name,
+                stream_url=stream_url,
                 **({"own_functions": pack(json.dumps(list(own)))} if own else {}),
+                **({"handlers": pack(json.dumps(list(handlers)))} if handlers else {}),
                 **waiting,
             ),
             memory_mib=memory_mib,
@@ -76,6 +80,8 @@ class Inference(ServalFunction):
         )
         storage.artifacts.grant_load(self, model=only)
         storage.registry.grant_admit(self, model=only)
+        if stream_url:
+            storage.registry.grant_issue(self)
         if code is not None:
             grant_secrets(self, stage, model)
         names = [inference_function_name(stage.name, each) for each in own]
@@ -85,12 +91,14 @@ class Inference(ServalFunction):
         self.allow(["lambda:InvokeFunction"], others)
 
 
-def direct_routes(model: str) -> tuple[str, str]:
+def direct_routes(model: str, *, writes: bool) -> tuple[str, ...]:
     """Return the route keys that lead to a model's own function: those called most.
 
-    A stack has 500 resources: the shared function hands over the other calls of these models.
+    A stack has 500 resources: the shared function hands over the other calls of these models. It
+    also redirects those that want a stream, so a model that writes text has its own words there.
     """
-    return f"POST /v2/models/{model}/infer", f"POST /models/{model}"
+    tensors = f"POST /v2/models/{model}/infer"
+    return (tensors,) if writes else (tensors, f"POST /models/{model}")
 
 
 def model_routes(model: str = "{model}") -> tuple[str, ...]:

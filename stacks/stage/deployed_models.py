@@ -43,6 +43,8 @@ class DeployedModels:
 
     own_functions: Mapping[str, int]
     """Memory in MiB of each model's own function."""
+    writers: frozenset[str]
+    """Models of text generation, which may stream."""
     fleets: Fleets
     """The fleets that models name, with their models."""
     declared: Mapping[str, Fleet]
@@ -102,6 +104,7 @@ def read_models(models: Path, fleets: Path | None, *, light_alone: bool = False)
             for name, bundle in bundles.items()
             if bundle.compute.memory_mib is not None or _is_light_handler(bundle)
         },
+        writers=frozenset(name for name, bundle in bundles.items() if _writes(bundle)),
         fleets=deployed,
         declared={name: declared[name] for name in deployed.by_name},
         servers=_servers(deployed, bundles),
@@ -115,6 +118,10 @@ def read_models(models: Path, fleets: Path | None, *, light_alone: bool = False)
             if bundle.runtime.kind == "python" and not _is_light_handler(bundle)
         ),
     )
+
+
+def _writes(bundle: Bundle) -> bool:
+    return bundle.task is not None and bundle.task.name == "text-generation"
 
 
 def _bundles(models: Path) -> Mapping[str, tuple[Bundle, Path]]:

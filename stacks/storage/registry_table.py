@@ -16,6 +16,7 @@ from stacks.stage.stage import Stage
 from stacks.storage.attributes import text_attribute
 
 MODELS, MODEL, API_KEY, FLEET = MODELS_PARTITION, "MODEL#*", "KEY#*", "FLEET#*"
+TICKET = "TICKET#*"
 
 
 class RegistryTable(Construct):
@@ -43,6 +44,14 @@ class RegistryTable(Construct):
         of_model = model_partition(model) if model else MODEL
         self._allow(granted, ["dynamodb:BatchGetItem"], API_KEY, of_model)
         self._note(granted, ["last_used"])
+
+    def grant_issue(self, granted: Granted) -> None:
+        """Grant storing tickets."""
+        self._allow(granted, ["dynamodb:PutItem"], TICKET)
+
+    def grant_redeem(self, granted: Granted) -> None:
+        """Grant taking tickets."""
+        self._allow(granted, ["dynamodb:DeleteItem"], TICKET)
 
     def grant_describe(self, granted: Granted) -> None:
         """Grant reading callers' keys and everything about models, and recording use."""

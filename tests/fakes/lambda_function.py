@@ -11,7 +11,7 @@ from tests.fakes.runtime_api import RuntimeApi
 
 ROOT = Path(__file__).parents[2]
 LAYERS = ROOT / "build" / "layers" / "local"
-INFER = ROOT / "functions" / "infer"
+INFER, STREAM = ROOT / "functions" / "infer", ROOT / "functions" / "stream"
 INFER_LAYERS = [LAYERS / "core" / "python", LAYERS / "inference" / "python"]
 MEMORY_MIB = 1769
 AGAIN_SECONDS = 1.0

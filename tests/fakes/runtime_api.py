@@ -13,7 +13,7 @@ import queue
 import socketserver
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -36,6 +36,8 @@ class Outcome:
     """On the clock of ``time.perf_counter``, when the whole of it was here."""
     seconds: float
     """Since the event was handed out."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Names in lower case; those behind a body in chunks, too."""
 
     @property
     def reply(self) -> Any:
@@ -55,6 +57,10 @@ class RuntimeApi:
     """Set once an extension has asked for its first event."""
     asked: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     """Released whenever the function asks for an event."""
+    pieces: "queue.SimpleQueue[bytes]" = field(default_factory=queue.SimpleQueue)
+    """What came of bodies in chunks, as it came."""
+    hangs_up: bool = False
+    """Whether it takes the first chunk of a body alone."""
     handed: float = 0.0
     _closed: threading.Event = field(default_factory=threading.Event)
 
@@ -88,12 +94,14 @@ class RuntimeApi:
         self.events.put(json.dumps(event).encode())
         return self.outcomes.get(timeout=PATIENCE_SECONDS)
 
-    def answer(self, method: str, path: str, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
+    def answer(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, Mapping[str, str], bytes]:
         """Answer a request: status, headers and body."""
         if (method, path) == ("GET", f"{INVOCATION}/next"):
             return self._next()
         if path.startswith(INVOCATION):
-            return self._ended(path.rpartition("/")[2], body, self.handed)
+            return self._ended(path.rpartition("/")[2], body, self.handed, headers)
         if path == INIT_ERROR:
             return self._ended("init error", body, time.perf_counter())
         if path == EXTENSION_NEXT:
@@ -120,9 +128,11 @@ class RuntimeApi:
         self.handed = time.perf_counter()
         return (200, headers, event) if event is not None else (410, {}, b"{}")
 
-    def _ended(self, kind: str, body: bytes, since: float) -> tuple[int, Mapping[str, str], bytes]:
+    def _ended(
+        self, kind: str, body: bytes, since: float, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, Mapping[str, str], bytes]:
         now = time.perf_counter()
-        self.outcomes.put(Outcome(kind, body, now, now - since))
+        self.outcomes.put(Outcome(kind, body, now, now - since, headers or {}))
         return 202, {}, b"{}"
 
 
@@ -149,11 +159,17 @@ class Connection(socketserver.StreamRequestHandler):
         while request := self.rfile.readline():
             method, path, _ = request.decode().split(" ")
             headers = dict(self._headers())
-            body = self.rfile.read(int(headers.get("content-length", 0)))
+            if headers.get("transfer-encoding") == "chunked":
+                body = b"".join(self._chunks())
+                if self.server.api.hangs_up:
+                    return
+                headers |= dict(self._headers())
+            else:
+                body = self.rfile.read(int(headers.get("content-length", 0)))
             if path == REGISTER:
                 answer = self.server.api.register(headers["lambda-extension-name"], body)
             else:
-                answer = self.server.api.answer(method, path, body)
+                answer = self.server.api.answer(method, path, headers, body)
             self._write(*answer)
 
     def _headers(self) -> list[tuple[str, str]]:
@@ -162,6 +178,16 @@ class Connection(socketserver.StreamRequestHandler):
             name, _, value = line.partition(":")
             found.append((name.lower(), value.strip()))
         return found
+
+    def _chunks(self) -> Iterator[bytes]:
+        """Read chunks up to the headers behind them."""
+        while size := int(self.rfile.readline(), 16):
+            piece = self.rfile.read(size)
+            self.rfile.readline()
+            self.server.api.pieces.put(piece)
+            yield piece
+            if self.server.api.hangs_up:
+                return
 
     def _write(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         lines = [f"HTTP/1.1 {status} ", *(f"{name}: {value}" for name, value in headers.items())]

@@ -12,7 +12,7 @@ from serval.models.metrics import METRICS, SPARE_FLUSHES
 from serval_cli.local.launcher.patches.functions import embedded_metrics
 from tests.fakes.emulator import Emulator, emulator
 from tests.fakes.inference import event, plus, signature, version_record
-from tests.fakes.lambda_function import INFER, INFER_LAYERS, running, terminated
+from tests.fakes.lambda_function import INFER, INFER_LAYERS, STREAM, running, terminated
 from tests.fakes.runtime_api import RuntimeApi
 
 pytestmark = pytest.mark.slow
@@ -55,6 +55,21 @@ def test_a_request_is_answered(
     assert json.loads(first.reply["body"])["outputs"][0]["data"] == [2, 3]
     assert "load;dur=" in first.reply["headers"]["server-timing"]
     assert "load;dur=" not in second.reply["headers"]["server-timing"]
+
+
+def test_at_the_streaming_url_the_same_answer_comes_by_our_own_loop(
+    aws: Emulator, api: RuntimeApi, request_to_plus: dict[str, Any]
+) -> None:
+    with running(PYTHON, api, STREAM, INFER_LAYERS, aws.settings) as function:
+        first, second = api.invoke(request_to_plus), api.invoke(request_to_plus)
+        assert api.asked.acquire(timeout=WAIT_SECONDS)
+        printed = terminated(function)
+    assert function.returncode == 0, printed
+    for outcome in (first, second):
+        assert outcome.headers["lambda-runtime-function-response-mode"] == "streaming"
+        prelude, _, body = outcome.body.partition(bytes(8))
+        assert json.loads(prelude)["statusCode"] == 200, outcome.body
+        assert json.loads(body)["outputs"][0]["data"] == [2, 3]
 
 
 def test_lambda_hears_of_an_extension_that_wants_no_events(aws: Emulator, api: RuntimeApi) -> None:

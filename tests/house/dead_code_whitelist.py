@@ -83,6 +83,8 @@ flag
 iou
 open_task
 read_mlflow
+stream_chat
+stream_completion
 
 # Parts of a tokenizer that the benchmark trains.
 _.post_processor

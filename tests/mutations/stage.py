@@ -16,8 +16,8 @@ from serval.protocol.limits import RequestLimits, requests_mib
 from tests.fakes import batch_api, describe, inference, submission, task_models
 from tests.fakes.handlers import imported
 from tests.fakes.requests import async_request
+from tests.fakes.task_models import publish_recorded
 from tests.unit.http.test_openai import TEMPLATE as SPEAK
-from tests.unit.http.test_openai import publish as publish_recorded
 
 MODELS = {
     "floats": ("FP32", [-1, 2]),
@@ -78,8 +78,12 @@ class Stage:
             self.inference.edge.publish(model, "1", inference.identity(datatype, axes), sign)
         self.inference.edge.publish("textgen", "1", b"", submission.TEXTGEN)
         task_models.publish_sentiment(self.inference.edge, "sentiment")
-        publish_recorded(self.inference, "writer", "gpt2", "text-generation", chat_template=SPEAK)
-        publish_recorded(self.inference, "vectors", "feature-extraction-mean", "feature-extraction")
+        publish_recorded(
+            self.inference.edge, "writer", "gpt2", "text-generation", chat_template=SPEAK
+        )
+        publish_recorded(
+            self.inference.edge, "vectors", "feature-extraction-mean", "feature-extraction"
+        )
         pooled = {"task": {"name": "feature-extraction", "pooling": "mean"}}
         object.__setattr__(self.inference.edge.records["vectors", "1"], "bundle", pooled)
         on_fleet = {"compute": {"target": "fleet", "fleet": "gpu"}}

@@ -25,6 +25,10 @@ SKIPS = {
     "CKV_AWS_119": (EVERYWHERE, "DynamoDB's own key encrypts; one of our own is billed by month"),
     "CKV_AWS_158": (EVERYWHERE, "CloudWatch's own key encrypts; one of our own is billed by month"),
     "CKV_AWS_173": (EVERYWHERE, "variables name tables, buckets and queues; none is a secret"),
+    "CKV_AWS_258": (
+        "Streams",
+        "every function checks API keys itself, and tickets here, as those behind the HTTP API do",
+    ),
     "CKV_AWS_370": ("managedModel", "the worker reads its models' artifacts from the bucket"),
 }
 """Check → the beginning of the logical ids where it is kept, and the reason."""

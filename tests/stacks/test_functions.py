@@ -100,7 +100,7 @@ def test_infer_logs_its_own_lines_and_none_of_lambdas_for_each_request(prod: Syn
         del logging["LogGroup"]
         assert logging == (
             {"LogFormat": "JSON", "SystemLogLevel": "WARN", "ApplicationLogLevel": "INFO"}
-            if name.startswith("infer")
+            if name.startswith(("infer", "stream"))
             else {}
         )
 
@@ -109,7 +109,7 @@ def test_every_function_has_a_role_and_a_log_of_its_own(prod: Synthesised) -> No
     functions = prod.properties("AWS::Lambda::Function")
     roles = {json.dumps(function["Role"]) for function in functions}
     logs = {function["LoggingConfig"]["LogGroup"]["Ref"] for function in functions}
-    assert len(roles) == len(logs) == len(functions) == 28
+    assert len(roles) == len(logs) == len(functions) == 29
     for role in prod.properties("AWS::IAM::Role"):
         assert "ManagedPolicyArns" not in role
     for log in prod.properties("AWS::Logs::LogGroup"):
@@ -121,6 +121,7 @@ def test_every_function_has_a_role_and_a_log_of_its_own(prod: Synthesised) -> No
     [
         ("infer", 1769, 29, 2048),
         ("infer-heavier", 3538, 29, 2048),
+        ("stream", 3538, 900, 2048),
         ("describe", 512, 10, 512),
         ("claim", 512, 60, 512),
         ("verify", 3008, 900, 512),

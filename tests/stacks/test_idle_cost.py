@@ -38,6 +38,7 @@ FREE_WHILE_IDLE = {
     "AWS::Lambda::Function",  # without provisioned concurrency or SnapStart
     "AWS::Lambda::LayerVersion",
     "AWS::Lambda::Permission",
+    "AWS::Lambda::Url",
     "AWS::Logs::LogGroup",
     "AWS::S3::Bucket",
     "AWS::S3::BucketPolicy",

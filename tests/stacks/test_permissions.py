@@ -53,12 +53,13 @@ def test_only_what_knows_no_resources_is_granted_on_all(prod: Synthesised) -> No
 @pytest.mark.parametrize(
     ("name", "reads"),
     [
-        ("infer", {"BatchGetItem"}),
+        ("infer", {"BatchGetItem", "PutItem"}),
         ("infer-heavier", {"BatchGetItem"}),
+        ("stream", {"BatchGetItem", "DeleteItem"}),
         ("describe", {"GetItem", "Query"}),
     ],
 )
-def test_what_answers_callers_writes_nothing_but_the_day_of_a_keys_use(
+def test_what_answers_callers_writes_nothing_but_the_day_of_a_keys_use_and_tickets(
     prod: Synthesised, name: str, reads: set[str]
 ) -> None:
     named = {f"dynamodb:{action}" for action in (*reads, "UpdateItem")}
@@ -74,6 +75,9 @@ def test_what_answers_callers_writes_nothing_but_the_day_of_a_keys_use(
     ("name", "action", "partitions"),
     [
         ("infer", "dynamodb:BatchGetItem", ["KEY#*", "MODEL#*"]),
+        ("infer", "dynamodb:PutItem", ["TICKET#*"]),
+        ("stream", "dynamodb:BatchGetItem", ["KEY#*", "MODEL#*"]),
+        ("stream", "dynamodb:DeleteItem", ["TICKET#*"]),
         ("infer-heavier", "dynamodb:BatchGetItem", ["KEY#*", "MODEL#heavier"]),
         ("describe", "dynamodb:GetItem", ["KEY#*", "MODEL#*"]),
         ("describe", "dynamodb:Query", ["MODELS", "MODEL#*"]),

@@ -49,7 +49,7 @@ def test_a_step_has_the_rights_that_it_needs_and_no_others(prod: Synthesised, na
 
 
 def test_every_step_is_named_here(prod: Synthesised) -> None:
-    answering = {"describe", "infer", "infer-heavier"}
+    answering = {"describe", "infer", "infer-heavier", "stream"}
     assert RIGHTS.keys() == prod.functions.keys() - answering - HEAVY.keys() - BATCH.keys()
 
 

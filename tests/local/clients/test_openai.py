@@ -35,6 +35,25 @@ class Client:
         found = method(**asked)
         return self._loop.run_until_complete(found) if inspect.isawaitable(found) else found
 
+    def chunks(self, name: str, **asked: Any) -> list[Any]:
+        """Call a method for a stream, and take all of it."""
+        found = self.call(name, stream=True, **asked)
+
+        async def take() -> list[Any]:
+            return [chunk async for chunk in found]
+
+        is_async = isinstance(found, openai.AsyncStream)
+        return self._loop.run_until_complete(take()) if is_async else list(found)
+
+    def leave(self, stream: Any) -> None:
+        """Take the first piece of a stream, and hang up."""
+        if isinstance(stream, openai.AsyncStream):
+            self._loop.run_until_complete(anext(aiter(stream)))
+            self._loop.run_until_complete(stream.close())
+        else:
+            next(stream)
+            stream.close()
+
     def close(self) -> None:
         closed = self.client.close()
         if inspect.isawaitable(closed):
@@ -95,6 +114,32 @@ def test_a_prompt_goes_on(client: Client, stage: Any) -> None:
     assert [choice.text for choice in answer.choices] == [continued(stage)] * 2
 
 
+def test_a_chat_is_streamed(client: Client, stage: Any) -> None:
+    asked: dict[str, Any] = {"model": CHAT, "messages": HELLO, "max_tokens": 6}
+    wanted = {"stream_options": {"include_usage": True}, "logprobs": True}
+    *chunks, last = client.chunks("chat.completions.create", **asked, **wanted)
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == continued(stage)
+    assert chunks[-1].choices[0].finish_reason == "length"
+    assert (last.usage.prompt_tokens, last.usage.completion_tokens) == (8, 6)
+
+
+def test_what_stops_a_text_stops_a_stream(client: Client, stage: Any) -> None:
+    asked: dict[str, Any] = {"model": CHAT, "prompt": PROMPT, "max_tokens": 30}
+    asked["stop"] = [continued(stage)[-2:]]
+    whole = client.call("completions.create", **asked).choices[0]
+    chunks = client.chunks("completions.create", **asked)
+    assert "".join(chunk.choices[0].text for chunk in chunks) == whole.text
+    assert chunks[-1].choices[0].finish_reason == whole.finish_reason == "stop"
+
+
+def test_a_stream_that_is_left_is_followed_by_others(client: Client) -> None:
+    asked: dict[str, Any] = {"model": CHAT, "messages": HELLO, "max_tokens": 38}
+    for _ in range(12):
+        left = client.call("chat.completions.create", stream=True, **asked)
+        client.leave(left)
+    assert client.chunks("chat.completions.create", **asked)
+
+
 @pytest.mark.parametrize("encoding", [{}, {"encoding_format": "float"}])
 def test_texts_are_embedded_as_by_the_original(client: Client, encoding: dict[str, Any]) -> None:
     [text] = json.loads((RECORDED / EMBEDDINGS / "answers.json").read_text())[0]["inputs"][:1]
@@ -117,9 +162,12 @@ def test_errors_are_those_of_the_client(client: Client, stage: Any) -> None:
     with pytest.raises(openai.NotFoundError) as absent:
         client.call("chat.completions.create", model="absent", **asked)
     assert absent.value.code == "model_not_found"
-    with pytest.raises(openai.BadRequestError, match="leave it out") as streamed:
-        client.call("chat.completions.create", model=CHAT, stream=True, **asked)
-    assert streamed.value.param == "stream"
+    with pytest.raises(openai.BadRequestError, match="48 positions"):
+        client.chunks("chat.completions.create", model=CHAT, messages=HELLO, max_tokens=500)
+    with pytest.raises(openai.BadRequestError, match="nothing \\(the model calls no tools"):
+        client.chunks("chat.completions.create", model=CHAT, tools=[{}], **asked)
+    with pytest.raises(openai.NotFoundError):
+        client.chunks("chat.completions.create", model="absent", **asked)
     with pytest.raises(openai.BadRequestError) as long:
         client.call("chat.completions.create", model=CHAT, messages=HELLO, max_tokens=500)
     assert long.value.code == "context_length_exceeded"
@@ -141,3 +189,17 @@ def test_the_hubs_client_holds_a_chat(stage: Any) -> None:
     answer = hub.chat_completion(HELLO, max_tokens=6, seed=1)
     assert answer.choices[0].message.content == continued(stage)
     assert answer.usage.total_tokens == 14
+
+
+def test_the_hubs_client_streams_a_chat(stage: Any) -> None:
+    hub = InferenceClient(model=f"{stage.api_url}/models/{CHAT}", token=stage.api_key)
+    chunks = list(hub.chat_completion(HELLO, max_tokens=6, seed=1, stream=True))
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == continued(stage)
+
+
+def test_the_hubs_client_streams_a_text(stage: Any) -> None:
+    hub = InferenceClient(model=f"{stage.api_url}/models/{CHAT}", token=stage.api_key)
+    assert "".join(hub.text_generation(PROMPT, max_new_tokens=6, stream=True)) == continued(stage)
+    *events, last = hub.text_generation(PROMPT, max_new_tokens=6, stream=True, details=True)
+    assert len(events) == 5
+    assert (last.generated_text, last.details.generated_tokens) == (continued(stage), 6)

@@ -120,7 +120,7 @@ def test_a_rollout_is_counted_and_its_failures_are_answered_by_the_stable_versio
         ),
         (
             "/v1/chat/completions",
-            {"model": "gpt", "messages": HELLO, "stream": True},
+            {"model": "gpt", "messages": HELLO, "stream": "yes"},
             400,
             "stream",
             None,

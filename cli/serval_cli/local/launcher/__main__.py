@@ -39,6 +39,7 @@ from serval_cli.local.launcher.patches.functions import (
     layers,
     logs_wait,
     response_limit,
+    streams,
 )
 from serval_cli.local.launcher.patches.sagemaker_endpoints import Endpoints
 from serval_cli.local.launcher.sagemaker.server import Program
@@ -53,6 +54,7 @@ PATCHES = (
     execution_limits,
     failures,
     response_limit,
+    streams,
     concurrency,
     embedded_metrics,
     enforcement,
@@ -95,6 +97,7 @@ def patch(
     execution_limits.apply(emulator)
     failures.apply(emulator)
     response_limit.apply(emulator)
+    streams.apply(emulator)
     concurrency.apply(emulator, options.concurrency)
     retention.apply(emulator)
     expiry.apply(emulator)

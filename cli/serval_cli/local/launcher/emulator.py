@@ -32,6 +32,7 @@ class Emulator:
     lambda_runtime: Any
     lambda_svc: Any
     provisioners: Any
+    responses: Any
     router: Any
     s3: Any
     sns: Any
@@ -62,6 +63,7 @@ class Emulator:
             lambda_runtime=importlib.import_module("ministack.core.lambda_runtime"),
             lambda_svc=importlib.import_module("ministack.services.lambda_svc"),
             provisioners=importlib.import_module("ministack.services.cloudformation.provisioners"),
+            responses=importlib.import_module("ministack.core.responses"),
             router=importlib.import_module("ministack.core.router"),
             s3=importlib.import_module("ministack.services.s3"),
             sns=importlib.import_module("ministack.services.sns"),

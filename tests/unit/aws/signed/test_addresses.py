@@ -5,7 +5,7 @@ from itertools import chain
 import boto3
 import pytest
 
-from serval.aws.signed.addresses import bucket_url, domain, service_url
+from serval.aws.signed.addresses import bucket_url, domain, service_url, stream_url
 
 SESSION = boto3.Session("test", "test", region_name="us-east-1")
 REGIONS = sorted(
@@ -35,3 +35,10 @@ def test_a_bucket_is_where_botocore_finds_it(region: str) -> None:
 def test_china_has_a_domain_of_its_own() -> None:
     assert domain("cn-north-1") == "amazonaws.com.cn"
     assert domain("us-gov-east-1") == "amazonaws.com"
+
+
+def test_a_functions_url_is_a_path_of_the_laptop_under_another_name_of_it() -> None:
+    url = "https://abc123.lambda-url.us-east-1.on.aws/"
+    assert stream_url(url, "") == url
+    local = stream_url(url, "http://127.0.0.1:4600")
+    assert local == "http://localhost:4600/_aws/lambda-url/abc123/"

@@ -60,6 +60,8 @@ def test_the_rank_tells_the_tasks_text_from_the_graphs(
     shape: tuple[int, ...], for_task: bool
 ) -> None:
     signature = Signature((text(-1, 1, name="text"),), (), ())
-    record: Any = SimpleNamespace(task="text-classification", signature=signature)
+    record: Any = SimpleNamespace(
+        task="text-classification", signature=signature, speaks_openai=False
+    )
     sent = Tensor("text", "BYTES", np.full(shape, b"I loved it", object))
     assert has_task_inputs(record, [sent]) is for_task

@@ -74,8 +74,15 @@ class Authenticator:
     def __post_init__(self) -> None:
         self._callers = Remembered(KEY_SECONDS, self.clock, CACHED_KEYS)
 
-    def authenticate(self, headers: Mapping[str, str], lookup: KeyLookup) -> Caller:
+    def authenticate(
+        self, headers: Mapping[str, str], lookup: KeyLookup, key_hash: str | None = None
+    ) -> Caller:
         """Return the caller, looking its key up unless it is cached.
+
+        Parameters
+        ----------
+        key_hash
+            Of the key, where something else than the headers says which it is.
 
         Raises
         ------
@@ -84,7 +91,7 @@ class Authenticator:
         ApiKeyRejected
             If the key is unknown or revoked.
         """
-        key_hash = hash_api_key(presented_key(headers))
+        key_hash = key_hash or hash_api_key(presented_key(headers))
         caller = self._callers.get(key_hash, lambda: _look_up(key_hash, lookup))
         if caller is None:
             raise ApiKeyRejected
@@ -126,7 +133,9 @@ class Admission:
     def __post_init__(self) -> None:
         self._routes = Remembered(ROUTE_SECONDS, self.clock)
 
-    def admit(self, headers: Mapping[str, str], model: str) -> tuple[Caller, Route]:
+    def admit(
+        self, headers: Mapping[str, str], model: str, key_hash: str | None = None
+    ) -> tuple[Caller, Route]:
         """Return the caller and the model's route.
 
         Raises
@@ -136,10 +145,12 @@ class Admission:
         ModelOutOfScope, ModelNotFound
             As ``find_route`` does.
         """
-        caller = self.authenticate(headers, model)
+        caller = self.authenticate(headers, model, key_hash)
         return caller, self.find_route(caller, model)
 
-    def authenticate(self, headers: Mapping[str, str], model: str = NO_MODEL) -> Caller:
+    def authenticate(
+        self, headers: Mapping[str, str], model: str = NO_MODEL, key_hash: str | None = None
+    ) -> Caller:
         """Return the caller; reading its key also reads the model's route.
 
         Raises
@@ -150,7 +161,7 @@ class Admission:
         if self.authenticator is None:
             return GATEWAY
         return self.authenticator.authenticate(
-            headers, lambda key_hash: self._read_key_and_route(key_hash, model)
+            headers, lambda wanted: self._read_key_and_route(wanted, model), key_hash
         )
 
     def find_route(self, caller: Caller, model: str) -> Route:

@@ -59,6 +59,10 @@ class HttpCall:
     names: Names
     document: Any = None
     """The body, once a protocol whose bodies name the model has parsed it."""
+    key_hash: str | None = None
+    """Of the API key that a ticket stands for; None: the headers have a key."""
+    wants_stream: bool = False
+    """Whether the answer is to come in pieces, which the protocol finds in the body."""
 
     @classmethod
     def from_event(cls, event: Event) -> "HttpCall":

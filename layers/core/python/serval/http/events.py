@@ -15,6 +15,7 @@ from typing import Any
 from serval.access.admission import Admission
 from serval.errors import InvalidParameter, ServalError
 from serval.http.call import HttpCall, Reply, text_reply
+from serval.protocol.events import EVENT_STREAM
 from serval.requests.access import RequestAccess
 from serval.requests.cancel import Cancel
 from serval.requests.request import AsyncRequest
@@ -22,7 +23,6 @@ from serval.requests.stream.follow import Follow, Followed, StreamEnd
 from serval.requests.stream.piece import Piece
 from serval.requests.wait import WaitingPlaces
 
-EVENT_STREAM = "text/event-stream"
 LAST_EVENT_ID = "last-event-id"
 ON_DISCONNECT = "serval-on-disconnect"
 CANCEL = "cancel"

@@ -4,10 +4,10 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, cast
 
 from serval.access.admission import Admission, RealtimeLimit
-from serval.errors import ServalError
+from serval.errors import ServalError, UnsupportedFeature
 from serval.faults import fault_of
 from serval.http.call import (
     Event,
@@ -18,9 +18,11 @@ from serval.http.call import (
     reply_to,
 )
 from serval.http.protocols.choose import choose_protocol, find_address
-from serval.http.protocols.protocol import WireProtocol
+from serval.http.protocols.protocol import StreamProtocol, WireProtocol
 from serval.http.refusals import refuse_by_path
 from serval.http.replies import sized_reply
+from serval.http.streams import StreamRedirect, open_stream
+from serval.inference.loaded import Loaded
 from serval.inference.run import Inference, server_timing
 from serval.models.metrics import InferenceMetrics
 from serval.models.route import Counted, choose_target
@@ -48,6 +50,10 @@ class InferEndpoint:
     log: Log
     rate_limit: RealtimeLimit = field(default_factory=RealtimeLimit)
     limits: RequestLimits = MOST
+    redirect: StreamRedirect | None = None
+    """Where calls go that want a stream; None: they are answered here, if that is possible."""
+    streams: bool = False
+    """Whether a reply may have pieces."""
     others: OtherFunctions | None = None
     """What answers, in the function that all models share, for those that have their own, or run on
     fleets.
@@ -59,13 +65,19 @@ class InferEndpoint:
     def reply(self, event: Event) -> Reply:
         """Answer an event of API Gateway."""
         authenticator = self.admission.authenticator
-        return reply_to(event, self._answer, self.log, authenticator, refuse_by_path)
+        return reply_to(event, self.answer, self.log, authenticator, refuse_by_path)
 
-    def _answer(self, call: HttpCall) -> Reply:
-        """Choose the version, infer, and count the request for its track."""
+    def answer(self, call: HttpCall) -> Reply:
+        """Choose the version, infer, and count the request for its track.
+
+        Of a stream the first piece is counted: the others wait for the caller, too.
+        """
         protocol = choose_protocol(call.path)
         model, version = find_address(call, protocol, self.admission)
-        caller, route = self.admission.admit(call.headers, model)
+        caller, route = self.admission.admit(call.headers, model, call.key_hash)
+        if call.wants_stream and self.redirect is not None and self.redirect.takes(model):
+            self.rate_limit.take(caller)
+            return self.redirect.reply(call, caller)
         if self.others is not None and model in self.others.names:
             return self.others.ask(model, call.event)
         self.rate_limit.take(caller)
@@ -109,6 +121,9 @@ class InferEndpoint:
         cold = (model, version) not in self.inference.loaded
         loaded = self.inference.load(model, version)
         started = self.clock()
+        load_ms = loaded.load_ms if cold else 0.0
+        if call.wants_stream and loaded.record.runtime != "python":
+            return self._stream(call, loaded, protocol, load_ms)
         asked = protocol.read(loaded, call, self.limits)
         before = self.clock()
         answer = asked.run()
@@ -118,11 +133,28 @@ class InferEndpoint:
             "content-type": written.content_type,
             **written.headers,
             "serval-model-version": version,
-            "server-timing": server_timing(infer_ms, loaded.load_ms if cold else 0.0),
+            "server-timing": server_timing(infer_ms, load_ms),
         }
         accepted = call.headers.get("accept-encoding", "")
         reply = sized_reply(written.body, headers, accepted, written.remedy)
         return reply, (self.clock() - started) * 1e3
+
+    def _stream(
+        self, call: HttpCall, loaded: Loaded, protocol: WireProtocol, load_ms: float
+    ) -> tuple[Reply, float]:
+        """Begin a stream; return the reply and the milliseconds to its first piece."""
+        record = loaded.record
+        if not self.streams:
+            raise UnsupportedFeature(
+                f"model {record.model!r}: this path has no streams: POST "
+                f"/models/{record.model}/versions/{record.version} has, or leave 'stream' out"
+            )
+        started = self.clock()
+        asked = cast(StreamProtocol, protocol).stream(loaded, call, self.limits)
+        reply = open_stream(asked, {"serval-model-version": record.version}, self.log)
+        first_ms = (self.clock() - started) * 1e3
+        reply["headers"]["server-timing"] = server_timing(first_ms, load_ms)
+        return reply, first_ms
 
     def _count_failure(self, model: str, track: Counted, error: ServalError) -> None:
         """Count an error if it is the version's."""

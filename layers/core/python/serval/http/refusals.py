@@ -80,6 +80,14 @@ def is_openai(path: str) -> bool:
 
 def refuse_for_openai(error: ServalError, status: HTTPStatus, call: HttpCall) -> Reply:
     """Write an error as ``{"error": {"message", "type", "param", "code"}}``."""
+    headers = {**error_headers(error, call)}
+    if isinstance(error, StillWaiting):  # a second request would be a second piece of work
+        headers["x-should-retry"] = "false"
+    return text_reply(status, json.dumps(describe_for_openai(error, status)), headers)
+
+
+def describe_for_openai(error: ServalError, status: HTTPStatus) -> dict[str, Any]:
+    """Return an error as OpenAI's clients read it."""
     kinds = (OPENAI_CODES[kind] for kind in type(error).__mro__ if kind in OPENAI_CODES)
     param, code = next(kinds, (getattr(error, "name", None), None))
     if param is not None and len(param) > LIMIT_CHARACTERS:
@@ -90,10 +98,7 @@ def refuse_for_openai(error: ServalError, status: HTTPStatus, call: HttpCall) ->
         "param": param,
         "code": code,
     }
-    headers = {**error_headers(error, call)}
-    if isinstance(error, StillWaiting):  # a second request would be a second piece of work
-        headers["x-should-retry"] = "false"
-    return text_reply(status, json.dumps({"error": about}), headers)
+    return {"error": about}
 
 
 def refuse_for_mlflow(error: ServalError, status: HTTPStatus, call: HttpCall) -> Reply:

@@ -85,6 +85,11 @@ def version_sort_key(version: str) -> str:
     return f"VERSION#{int(version):010d}"
 
 
+def ticket_partition(ticket_hash: str) -> str:
+    """Return the partition key of a ticket."""
+    return f"TICKET#{ticket_hash}"
+
+
 def api_key_partition(key_hash: str) -> str:
     """Return the partition key of an API key."""
     return f"KEY#{key_hash}"
@@ -114,6 +119,7 @@ MODELS_PARTITION = "MODELS"
 META = "META"
 ROUTE = "ROUTE"
 API_KEY = "KEY"
+TICKET = "TICKET"
 CALLBACK_SECRET = "CALLBACK"
 """Sort key, under an API key, of the secret for its callbacks, which only ``callback`` reads."""
 FLEET_STATE = "STATE"

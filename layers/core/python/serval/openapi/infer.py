@@ -35,6 +35,14 @@ A model on a fleet is waited for, up to 25 s; then the answer is 503 with `Retry
 `serval-request-id`, and the work goes on as that async request."""
 
 STATUSES = (400, 401, 403, 404, 413, 429, 500, 503)
+REDIRECTED = {
+    "307": {
+        "description": 'A stream (`"stream": true`) is at this address, for one call begun '
+        "within a minute: the same method and body, answered by server-sent events.",
+        "headers": {"Location": {"required": True, "schema": {"type": "string"}}},
+        "content": {JSON: {}},
+    }
+}
 """Error statuses of inference on Lambda; a request to a fleet may also have been cancelled."""
 
 
@@ -141,6 +149,7 @@ def answer_task(*, versioned: bool) -> Operation:
                 "headers": RESPONSE_HEADERS,
                 "content": {JSON: {}, "audio/wav": {}, "audio/flac": {}},
             },
+            **REDIRECTED,
             **errors(sorted({*STATUSES, 409})),
         },
     }

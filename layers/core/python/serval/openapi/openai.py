@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from serval.openapi.infer import AFFINITY, STATUSES, VERSION_HEADER, answers
+from serval.openapi.infer import AFFINITY, REDIRECTED, STATUSES, VERSION_HEADER, answers
 from serval.openapi.operations import ERRORS, JSON, MODEL, Operation, content
 from serval.openapi.schemas import COUNT, TEXT, Schema, list_of, object_of, open_object_of
 
@@ -52,6 +52,7 @@ def answer(name: str, *, in_path: bool) -> Operation:
     """Describe one of the operations, of any model or of the one in the path."""
     operation, summary = SUMMARIES[name]
     example = EXAMPLES[name]
+    streamed = {} if name == "embeddings" else REDIRECTED
     return {
         "operationId": f"{operation}OfModel" if in_path else operation,
         "tags": ["openai"],
@@ -61,7 +62,7 @@ def answer(name: str, *, in_path: bool) -> Operation:
         "requestBody": {"required": True, "content": {JSON: {"example": example}}},
         "responses": answers(
             content("OpenAiEmbeddings" if name == "embeddings" else "OpenAiAnswer"),
-            openai_errors(),
+            {**streamed, **openai_errors()},
         ),
     }
 

@@ -8,7 +8,7 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from serval.errors import InvalidInputs, MalformedBody, PayloadTooLarge
@@ -25,6 +25,8 @@ MOST_INPUTS = 1024
 FEWER = "send fewer or shorter inputs, or run a batch job over a file of them"
 JSON_STARTS = (b"{", b"[", b'"')
 DATA_URL = "data:"
+STREAM = "stream"
+"""Beside the inputs: whether the answer is to come in pieces."""
 NOT_JSON = object()
 NOUNS: Mapping[InputKind, str] = {"image": "an image", "audio": "sound"}
 
@@ -40,9 +42,19 @@ class Payload:
 
 
 def read_payload(
-    body: str | bytes, content_type: str, task: Task, json_limit: int = MOST_JSON_BYTES
+    body: str | bytes,
+    content_type: str,
+    task: Task,
+    json_limit: int = MOST_JSON_BYTES,
+    *,
+    streams: bool = False,
 ) -> Payload:
     """Read a body for a task.
+
+    Parameters
+    ----------
+    streams
+        What its ``stream`` may be, if it has one: whether the answer comes in pieces.
 
     Raises
     ------
@@ -52,6 +64,10 @@ def read_payload(
         As ``read_inputs``.
     """
     payload = read_inputs(body, content_type, task.takes, json_limit)
+    values = payload.parameters.values
+    if values.get(STREAM) is streams:
+        rest = {name: value for name, value in values.items() if name != STREAM}
+        payload = replace(payload, parameters=Parameters(rest))
     payload.parameters.expect(task.accepts)
     return payload
 

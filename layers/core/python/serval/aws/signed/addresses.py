@@ -1,5 +1,7 @@
 """Addresses of AWS's services; each of its partitions has its own domain."""
 
+from urllib.parse import urlsplit
+
 DOMAINS = {
     "cn-": "amazonaws.com.cn",
     "eu-isoe-": "cloud.adc-e.uk",
@@ -20,6 +22,17 @@ def domain(region: str) -> str:
 def service_url(service: str, region: str) -> str:
     """Return the URL of a service in a region."""
     return f"https://{service}.{region}.{domain(region)}"
+
+
+def stream_url(url: str, endpoint_url: str) -> str:
+    """Return the address of a function's URL, which on the local platform is a path.
+
+    There it has another host than the API, as on AWS: clients send no keys along.
+    """
+    if not endpoint_url:
+        return url
+    port = urlsplit(endpoint_url).port
+    return f"http://localhost:{port}/_aws/lambda-url/{url.split('//')[1].split('.')[0]}/"
 
 
 def bucket_url(bucket: str, region: str) -> str:

@@ -96,18 +96,31 @@ class EdgeRegistry:
         )
 
     def _call(self, operation: str, request: dict[str, Any], attempts: int = ATTEMPTS) -> Any:
-        headers = {
-            "content-type": "application/x-amz-json-1.0",
-            "x-amz-target": f"DynamoDB_20120810.{operation}",
-        }
-        try:
-            body = json.dumps(request).encode()
-            response = self.dynamodb.request("POST", "/", headers, body, attempts=attempts)
-            return json.loads(response.read())
-        except AwsRefused as error:
-            raise RegistryUnavailable(f"the registry refused {operation}: {error}") from error
-        except (AwsUnavailable, *TRANSIENT) as error:
-            raise RegistryUnavailable(f"the registry did not answer: {error}") from error
+        return call_registry(self.dynamodb, operation, request, attempts)
+
+
+def call_registry(
+    dynamodb: SignedClient, operation: str, request: dict[str, Any], attempts: int = ATTEMPTS
+) -> Any:
+    """Call DynamoDB; return what it answers.
+
+    Raises
+    ------
+    RegistryUnavailable
+        If it refuses, or does not answer.
+    """
+    headers = {
+        "content-type": "application/x-amz-json-1.0",
+        "x-amz-target": f"DynamoDB_20120810.{operation}",
+    }
+    try:
+        body = json.dumps(request).encode()
+        response = dynamodb.request("POST", "/", headers, body, attempts=attempts)
+        return json.loads(response.read())
+    except AwsRefused as error:
+        raise RegistryUnavailable(f"the registry refused {operation}: {error}") from error
+    except (AwsUnavailable, *TRANSIENT) as error:
+        raise RegistryUnavailable(f"the registry did not answer: {error}") from error
 
 
 def strip_types(item: Item) -> dict[str, str]:

@@ -8,13 +8,15 @@ from functools import partial
 from pathlib import Path
 
 from serval.access.admission import Admission, Authenticator
-from serval.aws.signed.addresses import bucket_url, service_url
+from serval.aws.signed.addresses import bucket_url, service_url, stream_url
 from serval.aws.signed.client import SignedClient
 from serval.aws.signed.edge import EdgeArtifacts, EdgeRegistry
 from serval.aws.signed.functions import SignedFunctions
+from serval.aws.signed.tickets import SignedTickets
 from serval.bootstrap.function import LambdaFunction, http_function
 from serval.bootstrap.log import print_line
 from serval.http.infer import InferEndpoint
+from serval.http.streams import StreamRedirect
 from serval.inference.cpu import cpu_class
 from serval.inference.loaded import Limits, LoadedVersions, on_lambda
 from serval.inference.run import Inference
@@ -34,7 +36,11 @@ ANSWER_SECONDS = 28.0
 
 def build() -> LambdaFunction[InferEndpoint]:
     """Build the function from its environment, once per cold start."""
-    settings = InferSettings.from_environment()
+    return http_function("infer", inference_endpoint(InferSettings.from_environment()))
+
+
+def inference_endpoint(settings: InferSettings, *, streams: bool = False) -> InferEndpoint:
+    """Build what answers calls of models, perhaps in pieces."""
     aws = settings.aws_endpoint_url
     region, bucket = settings.aws_region, settings.artifact_bucket
     client = partial(SignedClient, region=region, credentials=settings.credentials)
@@ -58,17 +64,33 @@ def build() -> LambdaFunction[InferEndpoint]:
     on_shutdown(settings.aws_lambda_runtime_api, metrics.flush)
     keys = Authenticator() if settings.authentication == "key" else None
     limits = RequestLimits.of_memory(requests_mib(memory_mib) * 2**20)
-    return http_function(
-        "infer",
-        InferEndpoint(
-            Admission(registry, keys),
-            Inference(loaded),
-            metrics,
-            print_line,
-            limits=limits,
-            others=other_functions(settings),
-        ),
+    return InferEndpoint(
+        Admission(registry, keys),
+        Inference(loaded),
+        metrics,
+        print_line,
+        limits=limits,
+        redirect=stream_redirect(settings),
+        streams=streams,
+        others=other_functions(settings),
     )
+
+
+def tickets(settings: InferSettings) -> SignedTickets:
+    """Return where tickets lie; on a connection of its own, which is opened when one is needed."""
+    region = settings.aws_region
+    url = settings.aws_endpoint_url or service_url("dynamodb", region)
+    client = SignedClient("dynamodb", region, settings.credentials, url)
+    return SignedTickets(settings.registry_table, client)
+
+
+def stream_redirect(settings: InferSettings) -> StreamRedirect | None:
+    """Return what sends calls that want a stream to the function that streams."""
+    if not settings.stream_url:
+        return None
+    url = stream_url(settings.stream_url, settings.aws_endpoint_url)
+    whole = [*json.loads(unpack(settings.fleet_models)), *json.loads(unpack(settings.handlers))]
+    return StreamRedirect(url, tickets(settings), whole=frozenset(whole))
 
 
 def other_functions(settings: InferSettings) -> SignedFunctions | None:

@@ -13,13 +13,23 @@ from typing import Any
 from serval.errors import InvalidParameter, PathNotFound
 from serval.http.call import JSON, HttpCall
 from serval.http.distant import DistantModel
-from serval.http.protocols.protocol import Asked, Written
+from serval.http.protocols.protocol import Asked, AskedStream, Written
+from serval.http.refusals import describe_for_openai
+from serval.http.status import status_of
 from serval.inference.loaded import Loaded
 from serval.protocol.content import to_bytes
+from serval.protocol.events import DONE
 from serval.protocol.limits import RequestLimits
 from serval.tasks.call import write_json
-from serval.tasks.openai.call import MOST_BYTES, OPERATIONS, OpenAICall, answer_call
-from serval.tasks.openai.document import read_body
+from serval.tasks.openai.call import (
+    MOST_BYTES,
+    OPERATIONS,
+    STREAMS,
+    OpenAICall,
+    answer_call,
+    stream_call,
+)
+from serval.tasks.openai.document import asks_for_stream, read_body
 
 PATH = re.compile(r"(?:/models/[^/]+)?/v1/(.+?)/?")
 BODY = RequestLimits(MOST_BYTES, MOST_BYTES)
@@ -29,7 +39,8 @@ FEWER = "ask for fewer choices, dimensions or inputs at once, or for 'base64'"
 
 def address(call: HttpCall) -> tuple[str, str | None]:
     """Return the model in the path or the body, and the version in a header."""
-    _find_operation(call)
+    operation = _find_operation(call)
+    call.wants_stream = operation in STREAMS and asks_for_stream(_read_document(call))
     if call.path.startswith("/models/"):
         return call.model, call.version
     model = _read_document(call).get("model")
@@ -46,13 +57,27 @@ def read(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> Asked[bytes]:
     UnsupportedFeature
         If a model somewhere else has no such answers.
     """
-    record, operation = loaded.record, _find_operation(call)
-    asked = OpenAICall(operation, record.model, call.id, int(time.time()), _read_document(call))
+    record, asked = loaded.record, _read_asked(loaded, call)
     if not isinstance(loaded.model, DistantModel):
         return Asked(lambda: write_json(answer_call(asked, record, loaded.task)), write)
     if not record.speaks_openai:
         raise asked.head(record).refuse_task("calls of OpenAI's API", "text-generation")
     return Asked(partial(loaded.model.call_openai, asked), write)
+
+
+def stream(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> AskedStream:
+    """Read a body that asks for a stream."""
+    asked = _read_asked(loaded, call)
+    return AskedStream(
+        stream_call(asked, loaded.record, loaded.task),
+        lambda error: describe_for_openai(error, status_of(error)),
+        DONE,
+    )
+
+
+def _read_asked(loaded: Loaded, call: HttpCall) -> OpenAICall:
+    operation, model = _find_operation(call), loaded.record.model
+    return OpenAICall(operation, model, call.id, int(time.time()), _read_document(call))
 
 
 def write(answer: bytes) -> Written:

@@ -1,20 +1,26 @@
 """``POST /models/{model}[/versions/{version}]``: a task or a handler, in its own words."""
 
+import json
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from serval.errors import InferenceFailed, UnsupportedFeature
-from serval.http.call import HttpCall
-from serval.http.protocols.protocol import Asked, Written
+from serval.http.call import JSON, HttpCall
+from serval.http.protocols.protocol import Asked, AskedStream, Written
 from serval.inference.loaded import Loaded
 from serval.inference.runtimes import RuntimeFailed
 from serval.models.version import ModelVersion
+from serval.protocol.content import media_type
 from serval.protocol.limits import RequestLimits
 
 if TYPE_CHECKING:  # a version of tensors pays for no handler
     from serval.handlers.signature import HandlerAnswer
 
 FEWER_INPUTS = "send fewer inputs, or run a batch job over a file of them"
+BODY = RequestLimits(2**22, 2**22)
+"""Bytes of a body that may ask for a stream: text is bounded more narrowly."""
+MENTIONS_STREAM = re.compile(rb'"stream"\s*:\s*true')
 LESS = "let the handler answer with less, or take the answer compressed (Accept-Encoding: gzip)"
 
 
@@ -28,7 +34,54 @@ class CalledModel(Protocol):
 
 def address(call: HttpCall) -> tuple[str, str | None]:
     """Return the model in the path, and the version in the path or a header."""
+    call.wants_stream = asks_for_stream(call)
     return call.model, call.version
+
+
+def asks_for_stream(call: HttpCall) -> bool:
+    """Return whether a body in JSON says ``"stream": true`` beside its inputs."""
+    body = call.event.get("body") or ""
+    if call.event.get("isBase64Encoded"):
+        if media_type(call.headers.get("content-type", "")) != JSON:
+            return False
+        body = call.read_body(BODY)
+    sent = body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass")
+    # A look before parsing: hardly any body has it.
+    if not MENTIONS_STREAM.search(sent):
+        return False
+    try:
+        document = json.loads(sent)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and document.get("stream") is True
+
+
+def stream(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> AskedStream:
+    """Read a text of which the task writes on, token by token.
+
+    Raises
+    ------
+    UnsupportedFeature
+        If the version has another task, or none.
+    """
+    from serval.tasks.call import check_text_size
+    from serval.tasks.generation.stream_text import stream_text
+    from serval.tasks.generation.text_generation import TextGeneration
+    from serval.tasks.payload import read_payload
+
+    record, task = loaded.record, loaded.task
+    refuse_without_words(record)
+    if not isinstance(task, TextGeneration):
+        raise UnsupportedFeature(
+            f"model {record.model!r} version {record.version!r} answers as a whole: streams need "
+            "the task 'text-generation'; leave 'stream' out"
+        )
+    content_type = call.headers.get("content-type", "")
+    body = call.read_body(limits)
+    payload = read_payload(body, content_type, task, limits.json_bytes, streams=True)
+    check_text_size(payload.inputs)
+    documents = stream_text(task, payload.inputs, payload.parameters)
+    return AskedStream(documents, lambda error: {"error": str(error), "error_type": "generation"})
 
 
 def read(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> Asked[Any]:

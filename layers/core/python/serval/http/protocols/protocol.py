@@ -3,10 +3,11 @@
 Errors are written by ``serval.http.refusals``, which functions that run no models share.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
+from serval.errors import ServalError
 from serval.http.call import HttpCall
 from serval.inference.loaded import Loaded
 from serval.protocol.limits import RequestLimits
@@ -36,11 +37,25 @@ class Asked(Generic[Answer]):
     write: Callable[[Answer], Written]
 
 
+@dataclass(slots=True)
+class AskedStream:
+    """What a call asks of a loaded version, in pieces."""
+
+    documents: Iterator[dict[str, Any]]
+    """The answer's, the first of which raises what ``Asked.run`` raises."""
+    write_error: Callable[[ServalError], dict[str, Any]]
+    """Writes what goes wrong after the first, for the protocol's clients."""
+    end: bytes = b""
+    """What the protocol ends a stream with."""
+
+
 class WireProtocol(Protocol):
     """One protocol; modules implement it by their functions."""
 
     def address(self, call: HttpCall) -> tuple[str, str | None]:
         """Return the model that is called and the version; None: the route decides.
+
+        It marks a call that wants a stream.
 
         Raises
         ------
@@ -58,3 +73,10 @@ class WireProtocol(Protocol):
         PayloadTooLarge
             If it is over the limits.
         """
+
+
+class StreamProtocol(Protocol):
+    """A protocol whose answers may come in pieces."""
+
+    def stream(self, loaded: Loaded, call: HttpCall, limits: RequestLimits) -> AskedStream:
+        """Read a call that wants a stream; raise as ``WireProtocol.read`` does."""

@@ -32,3 +32,15 @@ class Ends:
         window = max(map(len, self.stop)) * BYTES_A_CHARACTER + 1
         tail = self.tokenizer.decode(list(written[-window:]), skip_special_tokens=False)
         return STOP if any(text in tail for text in self.stop) else None
+
+
+def find_stop(text: str, stop: Sequence[str]) -> int | None:
+    """Return where the first stop string begins in a text, if there is one."""
+    return min((at for one in stop if (at := text.find(one)) >= 0), default=None)
+
+
+def possible_stop(text: str, stop: Sequence[str]) -> int:
+    """Return how many characters at a text's end may become a stop string."""
+    longest = max(map(len, stop), default=1) - 1
+    lengths = range(min(longest, len(text)), 0, -1)
+    return next((n for n in lengths if any(one.startswith(text[-n:]) for one in stop)), 0)

@@ -116,8 +116,7 @@ class TextGeneration:
         if best_of > 1 and not settings.do_sample:
             raise InvalidParameter("best_of", best_of, "1, unless 'do_sample' is true")
         texts = [check_text(index, one) for index, one in enumerate(inputs)]
-        keep = parameters.integer("truncate", 0) or None
-        prompts = encode_prompts(self.tokenizer, texts, self.defaults.token("bos_token_id"), keep)
+        prompts = self.prompts(texts, parameters)
         prefill = parameters.flag("decoder_input_details", default=False)
         answers = []
         for text, found in zip(
@@ -145,6 +144,11 @@ class TextGeneration:
         ]
         return [list(found) for found in zip(*tries, strict=True)]
 
+    def prompts(self, texts: Sequence[str], parameters: Parameters) -> list[list[int]]:
+        """Return texts as token ids, cut as a request says."""
+        keep = parameters.integer("truncate", 0) or None
+        return encode_prompts(self.tokenizer, texts, self.defaults.token("bos_token_id"), keep)
+
     def settings(self, parameters: Parameters, *, logprobs: bool) -> GenerationSettings:
         """Read what a request says of generation."""
         top = parameters.integer("top_n_tokens", 0, most=MOST_TOP_TOKENS)
@@ -167,6 +171,11 @@ class TextGeneration:
         for token in generate(replace(self._writing(prompts, settings), written=written)):
             text = pieces[token.item].add(token.id, last=token.finish is not None)
             yield WrittenToken(token, text)
+
+    def follow(self, prompt: list[int], settings: GenerationSettings) -> Iterator[WrittenToken]:
+        """Write after one prompt, token by token."""
+        [prompts] = make_batches([prompt], self.tokenizer.pad_id, mixed=self.decoder.pads)
+        return self.steps(prompts, settings)
 
     def _writing(self, prompts: Prompts, settings: GenerationSettings) -> Writing:
         bound = settings.bound(prompts.ids.shape[1], self.positions, DEFAULT_NEW_TOKENS)
@@ -205,21 +214,22 @@ class TextGeneration:
         settings: GenerationSettings,
     ) -> dict[str, Any]:
         """Return the answer to a text: what was written after it, the best of it first."""
-        answer: dict[str, Any] = {"generated_text": self._text(text, found[0], parameters)}
+        answer: dict[str, Any] = {"generated_text": self.text_of(text, found[0].tokens, parameters)}
         if parameters.flag("details", default=False):
             answer["details"] = self._details(found[0], settings)
             if len(found) > 1:
                 answer["details"]["best_of_sequences"] = [
                     {
-                        "generated_text": self._text(text, other, parameters),
+                        "generated_text": self.text_of(text, other.tokens, parameters),
                         **self._details(other, settings),
                     }
                     for other in found[1:]
                 ]
         return answer
 
-    def _text(self, text: str, found: Continuation, parameters: Parameters) -> str:
-        ids = [written.token.id for written in found.tokens]
+    def text_of(self, text: str, tokens: Sequence[WrittenToken], parameters: Parameters) -> str:
+        """Return what was written after a text, perhaps with the text."""
+        ids = [written.token.id for written in tokens]
         written_text = self.wording.text(ids, parameters)
         return text * parameters.flag("return_full_text", default=False) + written_text
 
@@ -232,17 +242,19 @@ class TextGeneration:
                 {"id": token, "text": self.word(token), "logprob": log}
                 for token, log in zip(found.prompt, found.prefill, strict=False)
             ],
-            "tokens": [
-                self._object(written.token.id, written.text, written.token.logprob)
-                for written in found.tokens
-            ],
+            "tokens": [self.describe_token(written) for written in found.tokens],
         }
         if settings.top_tokens:
-            details["top_tokens"] = [
-                [self._object(token, self.word(token), log) for token, log in written.token.top]
-                for written in found.tokens
-            ]
+            details["top_tokens"] = [self.describe_top(written) for written in found.tokens]
         return details
+
+    def describe_token(self, written: WrittenToken) -> dict[str, Any]:
+        """Write a token as text-generation-inference does."""
+        return self._object(written.token.id, written.text, written.token.logprob)
+
+    def describe_top(self, written: WrittenToken) -> list[dict[str, Any]]:
+        """Write the likeliest tokens of a token's step."""
+        return [self._object(token, self.word(token), log) for token, log in written.token.top]
 
     def _object(self, token: int, text: str, logprob: float | None) -> dict[str, Any]:
         return token_object(token, text, logprob, special=token in self.wording.special)

@@ -24,6 +24,9 @@ CLEANED = (
     (" 're", "'re"),
 )
 """Spaces that tokenizers of words leave before what belongs to the word."""
+UNSETTLED = sum(len(spaced) - 1 for spaced, _ in CLEANED)
+"""How many characters at a text's end may be cleaned otherwise once more follow: each of the
+replacements looks as far ahead as it is long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +49,25 @@ class Wording:
         return cls(tokenizer, clean, special)
 
     def text(self, ids: Sequence[int], parameters: Parameters) -> str:
-        """Return the text of tokens, without special ones.
+        """Return the text of tokens, without special ones."""
+        text = self.tokenizer.decode(list(ids), skip_special_tokens=True)
+        return clean_spaces(text) if self.cleans(parameters) else text
 
-        As in transformers, spaces are not cleaned for a tokenizer of byte pairs, which writes
-        them as they were.
+    def cleans(self, parameters: Parameters) -> bool:
+        """Return whether spaces are cleaned.
+
+        As in transformers, they are not for a tokenizer of byte pairs, which writes them as they
+        were.
         """
         clean = parameters.flag("clean_up_tokenization_spaces", default=self.clean)
-        text = self.tokenizer.decode(list(ids), skip_special_tokens=True)
-        if clean and not isinstance(self.tokenizer.model, tokenizers.models.BPE):
-            for spaced, joined in CLEANED:
-                text = text.replace(spaced, joined)
-        return text
+        return clean and not isinstance(self.tokenizer.model, tokenizers.models.BPE)
+
+
+def clean_spaces(text: str) -> str:
+    """Take out spaces before what belongs to the word before it."""
+    for spaced, joined in CLEANED:
+        text = text.replace(spaced, joined)
+    return text
 
 
 @dataclass(slots=True)
@@ -68,6 +79,8 @@ class Pieces:
     """
 
     tokenizer: tokenizers.Tokenizer
+    skip_special: bool = False
+    """Whether special tokens are no text."""
     ids: list[int] = field(default_factory=list)
     begin: int = 0
     """From here on tokens are decoded together: what comes before does not change them."""
@@ -88,7 +101,7 @@ class Pieces:
         return piece
 
     def _decode(self, ids: list[int]) -> str:
-        text: str = self.tokenizer.decode(ids, skip_special_tokens=False)
+        text: str = self.tokenizer.decode(ids, skip_special_tokens=self.skip_special)
         return text
 
 

@@ -4,7 +4,7 @@ A model somewhere else gets it as an element of the tensor ``openai`` (BYTES), a
 element of ``answers``.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from importlib import import_module
 from typing import Any, cast
@@ -28,9 +28,15 @@ OPERATIONS: Mapping[str, str] = {
 
 A module is imported only by what answers with it: callers of models elsewhere have no tokenizer.
 """
+STREAMS: Mapping[str, str] = {
+    "chat/completions": "chat:stream_chat",
+    "completions": "completions:stream_completion",
+}
+"""What may be asked for in pieces, in the same way."""
 MOST_BYTES = 2**22
 """Of a body: text is bounded more narrowly."""
 Answer = Callable[[Task | None, Mapping[str, Any], AnswerHead], dict[str, Any]]
+Stream = Callable[[Task | None, Mapping[str, Any], AnswerHead], Iterator[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,15 @@ def answer_call(call: OpenAICall, record: ModelVersion, task: Task | None) -> di
     module, _, name = OPERATIONS[call.operation].partition(":")
     answer = cast(Answer, getattr(import_module(f"serval.tasks.openai.{module}"), name))
     return answer(task, call.body, call.head(record))
+
+
+def stream_call(
+    call: OpenAICall, record: ModelVersion, task: Task | None
+) -> Iterator[dict[str, Any]]:
+    """Answer a call in chunks; the first raises what ``answer_call`` raises."""
+    module, _, name = STREAMS[call.operation].partition(":")
+    stream = cast(Stream, getattr(import_module(f"serval.tasks.openai.{module}"), name))
+    return stream(task, call.body, call.head(record))
 
 
 def answer_calls(elements: Sequence[bytes], record: ModelVersion, task: Task) -> list[Tensor]:

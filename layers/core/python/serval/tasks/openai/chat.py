@@ -1,15 +1,24 @@
 """``POST /v1/chat/completions``: a chat goes on, by a model of text-generation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from serval.errors import InvalidParameter, UnsupportedFeature
 from serval.tasks.call import check_text_size
 from serval.tasks.generation.chat_template import ChatTemplate
 from serval.tasks.generation.prompts import encode_prompts
-from serval.tasks.generation.text_generation import TextGeneration
-from serval.tasks.openai.document import AnswerHead, read_parameters
-from serval.tasks.openai.writing import KNOWN, Choice, read_top, token_logprob, write
+from serval.tasks.generation.text_generation import TextGeneration, WrittenToken
+from serval.tasks.openai.chunks import ChunkWriter
+from serval.tasks.openai.document import AnswerHead, read_parameters, split_stream
+from serval.tasks.openai.telling import tell
+from serval.tasks.openai.writing import (
+    KNOWN,
+    WantedTexts,
+    read_top,
+    read_wanted,
+    token_logprob,
+    write,
+)
 from serval.tasks.parameters import Parameters
 from serval.tasks.task import Task
 
@@ -38,6 +47,50 @@ def answer_chat(task: Task | None, document: Mapping[str, Any], head: AnswerHead
     InvalidRequest
         If a parameter or a message is wrong, or the model holds no chats.
     """
+    task, given, wanted = _read_chat(task, document, head)
+    answered = write(task, wanted)
+    return {
+        **head.begin("chatcmpl", "chat.completion"),
+        "choices": [
+            {
+                "index": index,
+                "message": {"role": "assistant", "content": choice.text, "refusal": None},
+                "logprobs": _logprobs(task, choice.tokens, given),
+                "finish_reason": choice.finish_reason,
+            }
+            for index, choice in enumerate(answered.choices)
+        ],
+        "usage": answered.usage,
+    }
+
+
+def stream_chat(
+    task: Task | None, document: Mapping[str, Any], head: AnswerHead
+) -> Iterator[dict[str, Any]]:
+    """Answer a chat in chunks, as its tokens are written.
+
+    Raises
+    ------
+    InvalidRequest
+        As ``answer_chat`` does, with the first chunk.
+    """
+    document, with_usage = split_stream(document)
+    task, given, wanted = _read_chat(task, document, head)
+    chunks = ChunkWriter(head.begin("chatcmpl", "chat.completion.chunk"), wanted, with_usage)
+    for told in tell(task, wanted):
+        if chunks.is_first(told):
+            yield chunks.write(told.index, delta={"role": "assistant", "content": ""})
+        if told.text or told.tokens:
+            logprobs = _logprobs(task, told.tokens, given)
+            yield chunks.write(told.index, delta={"content": told.text}, logprobs=logprobs)
+        if told.finish_reason is not None:
+            yield chunks.write(told.index, told.finish_reason, delta={})
+    yield from chunks.end()
+
+
+def _read_chat(
+    task: Task | None, document: Mapping[str, Any], head: AnswerHead
+) -> tuple[TextGeneration, Parameters, WantedTexts]:
     if not isinstance(task, TextGeneration):
         raise head.refuse_task("chats", "text-generation")
     if task.chat is None:
@@ -51,7 +104,7 @@ def answer_chat(task: Task | None, document: Mapping[str, Any], head: AnswerHead
     check_text_size([prompt])
     ids = encode_prompts(task.tokenizer, [prompt], None, None, special=False)
     end = task.tokenizer.tokenizer.token_to_id(task.chat.tokens.get("eos_token", ""))
-    answered = write(
+    wanted = read_wanted(
         task,
         ids,
         given,
@@ -59,19 +112,7 @@ def answer_chat(task: Task | None, document: Mapping[str, Any], head: AnswerHead
         top=_top(given),
         more_ends=[] if end is None else [end],
     )
-    return {
-        **head.begin("chatcmpl", "chat.completion"),
-        "choices": [
-            {
-                "index": index,
-                "message": {"role": "assistant", "content": choice.text, "refusal": None},
-                "logprobs": None if _top(given) is None else _logprobs(task, choice),
-                "finish_reason": choice.finish_reason,
-            }
-            for index, choice in enumerate(answered.choices)
-        ],
-        "usage": answered.usage,
-    }
+    return task, given, wanted
 
 
 def make_prompt(template: ChatTemplate, given: Parameters) -> str:
@@ -141,12 +182,16 @@ def _top(given: Parameters) -> int | None:
     return None
 
 
-def _logprobs(task: TextGeneration, choice: Choice) -> dict[str, Any]:
-    content: Sequence[dict[str, Any]] = [
+def _logprobs(
+    task: TextGeneration, tokens: Sequence[WrittenToken], given: Parameters
+) -> dict[str, Any] | None:
+    if _top(given) is None:
+        return None
+    content = [
         {
             **token_logprob(one.text, one.token.logprob),
             "top_logprobs": [token_logprob(task.word(token), log) for token, log in one.token.top],
         }
-        for one in choice.tokens
+        for one in tokens
     ]
     return {"content": content, "refusal": None}

@@ -1,15 +1,17 @@
 """``POST /v1/completions``: text after a prompt, by a model of text-generation."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
 from serval.errors import InvalidParameter
 from serval.tasks.call import check_text_size
 from serval.tasks.generation.prompts import encode_prompts
-from serval.tasks.generation.text_generation import TextGeneration
-from serval.tasks.openai.document import AnswerHead, read_parameters
-from serval.tasks.openai.writing import KNOWN, Choice, read_top, write
+from serval.tasks.generation.text_generation import TextGeneration, WrittenToken
+from serval.tasks.openai.chunks import ChunkWriter
+from serval.tasks.openai.document import AnswerHead, read_parameters, split_stream
+from serval.tasks.openai.telling import tell
+from serval.tasks.openai.writing import KNOWN, WantedTexts, read_top, read_wanted, write
 from serval.tasks.parameters import Parameters
 from serval.tasks.payload import MOST_INPUTS
 from serval.tasks.task import Task
@@ -28,32 +30,76 @@ def answer_completion(
     InvalidRequest
         If a parameter or a prompt is wrong, or the model writes no text after a prompt.
     """
-    if not isinstance(task, TextGeneration):
-        raise head.refuse_task("completions", "text-generation")
-    given = read_parameters(document, KNOWN | OWN)
-    count = given.integer("n", 1)
-    if given.integer("best_of", count) != count:
-        raise InvalidParameter("best_of", given.get("best_of"), "nothing, or as many as 'n',")
-    top = None if given.get("logprobs") is None else read_top(given, "logprobs")
-    echo = given.flag("echo", default=False)
-    if echo and top is not None:
-        raise InvalidParameter("echo", True, "false where 'logprobs' is given")
-    prompts = read_prompts(task, given)
-    answered = write(task, prompts, given, length="max_tokens", top=top)
-    texts = [task.tokenizer.decode(ids, skip_special=True) if echo else "" for ids in prompts]
+    task, given, wanted = _read_completion(task, document, head)
+    answered = write(task, wanted)
     return {
         **head.begin("cmpl", "text_completion"),
         "choices": [
             {
                 "index": index,
-                "text": texts[index // count] + choice.text,
-                "logprobs": None if top is None else _logprobs(task, choice),
+                "text": _echo(task, wanted, given, index) + choice.text,
+                "logprobs": _logprobs(task, choice.tokens, given),
                 "finish_reason": choice.finish_reason,
             }
             for index, choice in enumerate(answered.choices)
         ],
         "usage": answered.usage,
     }
+
+
+def stream_completion(
+    task: Task | None, document: Mapping[str, Any], head: AnswerHead
+) -> Iterator[dict[str, Any]]:
+    """Answer a completion in chunks, as its tokens are written; one choice follows the other.
+
+    Raises
+    ------
+    InvalidRequest
+        As ``answer_completion`` does, with the first chunk.
+    """
+    document, with_usage = split_stream(document)
+    task, given, wanted = _read_completion(task, document, head)
+    chunks = ChunkWriter(head.begin("cmpl", "text_completion"), wanted, with_usage)
+    offset = 0
+    for told in tell(task, wanted):
+        text = told.text
+        if chunks.is_first(told):
+            text, offset = _echo(task, wanted, given, told.index) + text, 0
+        if text or told.tokens:
+            logprobs = _logprobs(task, told.tokens, given, offset)
+            yield chunks.write(told.index, text=text, logprobs=logprobs)
+            offset += sum(len(one.text) for one in told.tokens)
+        if told.finish_reason is not None:
+            yield chunks.write(told.index, told.finish_reason, text="")
+    yield from chunks.end()
+
+
+def _read_completion(
+    task: Task | None, document: Mapping[str, Any], head: AnswerHead
+) -> tuple[TextGeneration, Parameters, WantedTexts]:
+    if not isinstance(task, TextGeneration):
+        raise head.refuse_task("completions", "text-generation")
+    given = read_parameters(document, KNOWN | OWN)
+    count = given.integer("n", 1)
+    if given.integer("best_of", count) != count:
+        raise InvalidParameter("best_of", given.get("best_of"), "nothing, or as many as 'n',")
+    top = _top(given)
+    if given.flag("echo", default=False) and top is not None:
+        raise InvalidParameter("echo", True, "false where 'logprobs' is given")
+    prompts = read_prompts(task, given)
+    return task, given, read_wanted(task, prompts, given, length="max_tokens", top=top)
+
+
+def _top(given: Parameters) -> int | None:
+    """Return how many likely tokens are wanted of each step; None: no probabilities."""
+    return None if given.get("logprobs") is None else read_top(given, "logprobs")
+
+
+def _echo(task: TextGeneration, wanted: WantedTexts, given: Parameters, index: int) -> str:
+    """Return the prompt of a choice, if it is to be sent back."""
+    if not given.flag("echo", default=False):
+        return ""
+    return task.tokenizer.decode(wanted.prompts[index // wanted.count], skip_special=True)
 
 
 def read_prompts(task: TextGeneration, given: Parameters) -> list[list[int]]:
@@ -82,8 +128,12 @@ def _is_ids(task: TextGeneration, value: Any) -> bool:
     return is_list and all(type(one) is int and 0 <= one < size for one in value)
 
 
-def _logprobs(task: TextGeneration, choice: Choice) -> dict[str, Any]:
-    tokens = choice.tokens
+def _logprobs(
+    task: TextGeneration, tokens: Sequence[WrittenToken], given: Parameters, offset: int = 0
+) -> dict[str, Any] | None:
+    """Write tokens with their probabilities; the first begins at a character of the text."""
+    if _top(given) is None:
+        return None
     lengths = [len(one.text) for one in tokens]
     return {
         "tokens": [one.text for one in tokens],
@@ -92,5 +142,5 @@ def _logprobs(task: TextGeneration, choice: Choice) -> dict[str, Any]:
         "top_logprobs": [
             {task.word(token): log for token, log in reversed(one.token.top)} for one in tokens
         ],
-        "text_offset": list(accumulate(lengths, initial=0))[:-1],
+        "text_offset": list(accumulate(lengths, initial=offset))[:-1],
     }

@@ -42,7 +42,7 @@ REFUSED: Mapping[str, tuple[tuple[Any, ...], str]] = {
         '{"type": "text"} (answers cannot be held to a format: ask for it in a message)',
     ),
     "stream": ((False,), "false (an answer comes whole: leave it out)"),
-    "stream_options": ((), "nothing, since an answer comes whole"),
+    "stream_options": ((), "nothing, unless 'stream' is true,"),
     "suffix": (("",), "nothing (text is written behind a prompt alone)"),
     "tool_choice": (("none", "auto"), f"nothing ({NO_TOOLS})"),
     "tools": (([],), f"nothing ({NO_TOOLS})"),
@@ -51,6 +51,9 @@ REFUSED: Mapping[str, tuple[tuple[Any, ...], str]] = {
 }
 """What no model here can do: name → the values that ask for nothing, and what to send instead."""
 WITHOUT_USE = WITHOUT_EFFECT | REFUSED.keys()
+STREAM, STREAM_OPTIONS = "stream", "stream_options"
+OF_STREAMS = frozenset({"include_obfuscation", "include_usage"})
+"""What ``stream_options`` may have; nothing here is padded to hide how long a token is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,3 +120,23 @@ def read_parameters(document: Mapping[str, Any], known: Collection[str]) -> Para
     found = Parameters({name: value for name, value in given.items() if name not in WITHOUT_USE})
     found.expect({*known, "model"})
     return found
+
+
+def asks_for_stream(document: Mapping[str, Any]) -> bool:
+    """Return whether an answer is wanted in pieces."""
+    return document.get(STREAM) is True
+
+
+def split_stream(document: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
+    """Return what a body says beside the wish for a stream, and whether its end has the usage.
+
+    Raises
+    ------
+    InvalidParameter
+        If ``stream_options`` has something else.
+    """
+    rest = {name: value for name, value in document.items() if name not in (STREAM, STREAM_OPTIONS)}
+    options = document.get(STREAM_OPTIONS) or {}
+    if not isinstance(options, Mapping) or not options.keys() <= OF_STREAMS:
+        raise InvalidParameter(STREAM_OPTIONS, options, f"an object with {' or '.join(OF_STREAMS)}")
+    return rest, Parameters(options).flag("include_usage", default=False)

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from serval.errors import ContextTooLong
+from serval.tasks.generation.loop import GeneratedToken
 from serval.tasks.generation.settings import MOST_NEW_TOKENS, SETTINGS, GenerationSettings
-from serval.tasks.generation.stops import LENGTH
+from serval.tasks.generation.stops import LENGTH, find_stop
 from serval.tasks.generation.text_generation import Continuation, TextGeneration, WrittenToken
 from serval.tasks.parameters import Parameters
 
@@ -35,7 +36,31 @@ class Texts:
     usage: dict[str, int]
 
 
-def write(
+@dataclass(frozen=True, slots=True)
+class WantedTexts:
+    """What is to be written, and how."""
+
+    prompts: Sequence[list[int]]
+    settings: GenerationSettings
+    count: int
+    """How many choices each prompt has."""
+
+    @property
+    def repeats(self) -> int:
+        """How many of them are the same text: all, without chance."""
+        return 1 if self.settings.do_sample else self.count
+
+    def usage(self, written: int) -> dict[str, int]:
+        """Return how many tokens were read, and written."""
+        read = sum(map(len, self.prompts))
+        return {
+            "prompt_tokens": read,
+            "completion_tokens": written,
+            "total_tokens": read + written,
+        }
+
+
+def read_wanted(
     task: TextGeneration,
     prompts: Sequence[list[int]],
     given: Parameters,
@@ -43,8 +68,8 @@ def write(
     length: str,
     top: int | None,
     more_ends: Sequence[int] = (),
-) -> Texts:
-    """Write after prompts, as a body says.
+) -> WantedTexts:
+    """Read what a body says of the texts after its prompts.
 
     Parameters
     ----------
@@ -63,23 +88,22 @@ def write(
         If a value is impossible.
     """
     count = given.integer("n", 1, least=1, most=MOST_CHOICES)
-    settings = _settings(task, prompts, given, length)
     settings = replace(
-        settings,
-        eos=tuple({*settings.eos, *more_ends}),
+        _settings(task, prompts, given, length),
         logprobs=top is not None,
         top_tokens=top or 0,
     )
-    # Without chance all texts are the same.
-    found = task.attempts(prompts, settings, count if settings.do_sample else 1)
-    written = [one for tries in found for one in tries]
-    choices = [
-        _choose(task, one, settings)
-        for tries in found
-        for one in (tries if settings.do_sample else tries * count)
-    ]
-    repeats = 1 if settings.do_sample else count
-    return Texts(choices, _usage(prompts, written, repeats))
+    settings = replace(settings, eos=tuple({*settings.eos, *more_ends}))
+    return WantedTexts(prompts, settings, count)
+
+
+def write(task: TextGeneration, wanted: WantedTexts) -> Texts:
+    """Write all texts."""
+    settings = wanted.settings
+    found = task.attempts(wanted.prompts, settings, wanted.count // wanted.repeats)
+    choices = [_choose(task, one, settings) for tries in found for one in tries * wanted.repeats]
+    written = sum(len(one.tokens) for tries in found for one in tries)
+    return Texts(choices, wanted.usage(wanted.repeats * written))
 
 
 def _settings(
@@ -105,21 +129,17 @@ def _settings(
     return settings
 
 
-def _usage(
-    prompts: Sequence[list[int]], written: Sequence[Continuation], repeats: int
-) -> dict[str, int]:
-    read = sum(map(len, prompts))
-    wrote = repeats * sum(len(one.tokens) for one in written)
-    return {"prompt_tokens": read, "completion_tokens": wrote, "total_tokens": read + wrote}
-
-
 def _choose(task: TextGeneration, found: Continuation, settings: GenerationSettings) -> Choice:
     text = task.wording.text([one.token.id for one in found.tokens], Parameters())
-    cuts = [at for stop in settings.stop if (at := text.find(stop)) >= 0]
-    finish = found.tokens[-1].token.finish
-    text = text[: min(cuts, default=None)]
-    reason = "length" if finish == LENGTH and not cuts else "stop"
+    end = find_stop(text, settings.stop)
+    reason = finish_reason(found.tokens[-1].token, end)
+    text = text[:end]
     return Choice(text, reason, list(_tokens_of(task, text, found.tokens)))
+
+
+def finish_reason(last: GeneratedToken, stopped_at: int | None) -> str:
+    """Return why a text ends, given its last token and where a stop string cuts it."""
+    return "length" if last.finish == LENGTH and stopped_at is None else "stop"
 
 
 def _tokens_of(

@@ -1,0 +1,20 @@
+"""Composition root of ``stream``."""
+
+from serval.aws.runtime_loop import Handler, serve_streams
+from serval.bootstrap.function import LambdaFunction, http_function
+from serval.bootstrap.log import print_line
+from serval.bootstrap.realtime.infer import inference_endpoint, tickets
+from serval.http.stream import StreamEndpoint
+from serval.settings import InferSettings
+
+
+def build() -> LambdaFunction[StreamEndpoint]:
+    """Build the function from its environment, once per cold start."""
+    settings = InferSettings.from_environment()
+    endpoint = inference_endpoint(settings, streams=True)
+    return http_function("stream", StreamEndpoint(endpoint, tickets(settings)))
+
+
+def serve(handler: Handler) -> None:
+    """Stream what a handler answers, where Lambda's Runtime API is; elsewhere do nothing."""
+    serve_streams(InferSettings.from_environment().aws_lambda_runtime_api, handler, print_line)

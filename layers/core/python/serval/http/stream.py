@@ -1,0 +1,77 @@
+"""The function ``stream``: all that ``infer`` answers, at an address that streams.
+
+Specification: "Lambda function URLs" and "Response streaming", AWS Lambda Developer Guide.
+"""
+
+import base64
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from serval.access.api_key import hash_api_key
+from serval.access.tickets import TicketRejected, TicketStore
+from serval.http.call import IN_PATH, Event, HttpCall, Reply, reply_to
+from serval.http.infer import InferEndpoint
+from serval.http.refusals import refuse_by_path
+from serval.http.streams import CHUNKS, TICKET_PARAMETER
+
+PRELUDE_END = bytes(8)
+"""Between status and headers, and the body."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEndpoint:
+    """Answers events of a function URL in pieces."""
+
+    endpoint: InferEndpoint
+    tickets: TicketStore
+    clock: Callable[[], float] = time.time
+
+    def reply(self, event: Event) -> Iterator[bytes]:
+        """Answer an event; the first piece has the status and the headers."""
+        admission = self.endpoint.admission
+        return in_pieces(
+            reply_to(
+                with_names(event),
+                self._answer,
+                self.endpoint.log,
+                admission.authenticator,
+                refuse_by_path,
+            )
+        )
+
+    def _answer(self, call: HttpCall) -> Reply:
+        ticket = call.query.get(TICKET_PARAMETER)
+        if ticket is not None:
+            call.key_hash = self._redeem(ticket)
+        elif self.endpoint.admission.authenticator is None:
+            # The gateway, which lets callers in, is not in front of this address.
+            raise TicketRejected
+        return self.endpoint.answer(call)
+
+    def _redeem(self, text: str) -> str | None:
+        ticket = self.tickets.take(hash_api_key(text))
+        if ticket is None or ticket.expires <= self.clock():
+            raise TicketRejected
+        return ticket.key_hash
+
+
+def with_names(event: Event) -> Event:
+    """Add what the HTTP API finds in a path: the model and the version."""
+    path = unquote(event["rawPath"])
+    found = IN_PATH.match(path)
+    names = {name: value for name, value in found.groupdict().items() if value} if found else {}
+    return {**event, "rawPath": path, "pathParameters": names}
+
+
+def in_pieces(reply: Reply) -> Iterator[bytes]:
+    """Write a reply as Lambda streams it."""
+    prelude = {"statusCode": reply["statusCode"], "headers": reply["headers"]}
+    yield json.dumps(prelude).encode() + PRELUDE_END
+    if CHUNKS in reply:
+        yield from reply[CHUNKS]
+    else:
+        body = reply["body"]
+        yield base64.b64decode(body) if reply["isBase64Encoded"] else body.encode()

@@ -1,0 +1,54 @@
+"""``text-generation`` in events, one for each token, as text-generation-inference streams them."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from serval.errors import InvalidInputs, InvalidParameter
+from serval.tasks.generation.text_generation import TextGeneration, WrittenToken, refuse_others
+from serval.tasks.parameters import Parameters
+from serval.tasks.text.inputs import check_text
+
+
+def stream_text(
+    task: TextGeneration, inputs: Sequence[Any], parameters: Parameters
+) -> Iterator[dict[str, Any]]:
+    """Write after a text; yield ``{"index", "token", "generated_text", "details"}`` of each token.
+
+    The last one has the whole text, the others ``null``.
+
+    Raises
+    ------
+    InvalidRequest
+        With the first event, if the text or a parameter is wrong.
+    """
+    refuse_others(parameters)
+    if len(inputs) != 1:
+        raise InvalidInputs(f"{len(inputs)} inputs given, one expected: a stream has one text")
+    if parameters.integer("best_of", 1) != 1:
+        raise InvalidParameter(
+            "best_of", parameters.get("best_of"), "1, since a stream has one text,"
+        )
+    text = check_text(0, inputs[0])
+    has_details = parameters.flag("details", default=False)
+    settings = task.settings(parameters, logprobs=has_details)
+    [prompt] = task.prompts([text], parameters)
+    tokens: list[WrittenToken] = []
+    for written in task.follow(prompt, settings):
+        tokens.append(written)
+        event: dict[str, Any] = {
+            "index": len(tokens),
+            "token": task.describe_token(written),
+            "generated_text": None,
+            "details": None,
+        }
+        if settings.top_tokens:
+            event["top_tokens"] = task.describe_top(written)
+        if written.token.finish is not None:
+            event["generated_text"] = task.text_of(text, tokens, parameters)
+            event["details"] = {
+                "finish_reason": written.token.finish,
+                "generated_tokens": len(tokens),
+                "input_length": len(prompt),
+                "seed": settings.seed if settings.do_sample else None,
+            }
+        yield event

@@ -1,0 +1,57 @@
+"""The function that streams, and its URL: the HTTP API passes on whole answers alone."""
+
+from aws_cdk import Duration
+from aws_cdk.aws_lambda import FunctionUrl, FunctionUrlAuthType, InvokeMode
+from constructs import Construct
+
+from serval.settings import InferSettings
+from stacks.api.inference import EPHEMERAL_STORAGE_MIB, INFERENCE_LAYERS
+from stacks.stage.layers import Layers
+from stacks.stage.serval_function import ServalFunction
+from stacks.stage.stage import Stage
+from stacks.storage.storage_stack import StorageStack
+
+TIMEOUT = Duration.minutes(15)
+"""The most that Lambda gives: a stream takes as long as its text."""
+
+
+class Streams(ServalFunction):
+    """``stream`` for every model on Lambda, with as much memory as the largest of them has.
+
+    Callers come with an API key, or with a ticket that the HTTP API gave them in a redirect. So
+    the URL itself lets everybody in, as the HTTP API does.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        *,
+        stage: Stage,
+        layers: Layers,
+        storage: StorageStack,
+        memory_mib: int,
+    ) -> None:
+        super().__init__(
+            scope,
+            "stream",
+            stage=stage,
+            function="stream",
+            layers=layers.of(*INFERENCE_LAYERS),
+            settings=InferSettings.environment(
+                registry_table=storage.registry.table.table_name,
+                artifact_bucket=storage.artifacts.bucket.bucket_name,
+                authentication=stage.authorization.authentication,
+                ephemeral_storage_mib=EPHEMERAL_STORAGE_MIB,
+                stage=stage.name,
+            ),
+            memory_mib=memory_mib,
+            timeout=TIMEOUT,
+            ephemeral_storage_mib=EPHEMERAL_STORAGE_MIB,
+            own_lines_alone=True,
+        )
+        storage.artifacts.grant_load(self)
+        storage.registry.grant_admit(self)
+        storage.registry.grant_redeem(self)
+        self.url: FunctionUrl = self.function.add_function_url(
+            auth_type=FunctionUrlAuthType.NONE, invoke_mode=InvokeMode.RESPONSE_STREAM
+        )
