@@ -21,6 +21,7 @@ from stacks.api.inference import (
 )
 from stacks.api.streams import Streams
 from stacks.batch.batch_jobs import BatchJobs
+from stacks.fleets.rights import FleetRights
 from stacks.rollouts.rollouts import Rollouts
 from stacks.stage.alarms import Alarms
 from stacks.stage.deployed_models import DeployedModels
@@ -57,6 +58,7 @@ class ApiStack(Stack):
             layers=layers,
             storage=storage,
             memory_mib=largest_mib,
+            rights=FleetRights(stage, models.fleets, storage.registry),
         )
         heavy = HeavyModels(
             self,
@@ -66,6 +68,7 @@ class ApiStack(Stack):
             storage=storage,
             api=api,
             fleets=models.fleets,
+            stream_url=streams.url.url,
         )
         inference = Inference(
             Construct(self, "Inference"),

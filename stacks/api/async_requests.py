@@ -47,6 +47,7 @@ class AsyncRequests(Construct):
         api: ServalHttpApi,
         rights: FleetRights,
         control: FleetControl,
+        stream_url: str,
     ) -> None:
         super().__init__(scope, id_)
         self._stage, self._layers, self._storage = stage, layers, storage
@@ -62,6 +63,7 @@ class AsyncRequests(Construct):
             RequestsSettings.environment(
                 fleets=fleets,
                 streams_table=storage.streams.table.table_name,
+                stream_url=stream_url,
                 **self._settings,
                 **waiting,
             )
@@ -96,6 +98,7 @@ class AsyncRequests(Construct):
     def _requests(self, settings: Mapping[str, str]) -> ServalFunction:
         function = self._function("requests", "control", settings, memory_mib=512)
         self._storage.registry.grant_admit(function)
+        self._storage.registry.grant_issue(function)
         self._storage.requests.grant_work(function)
         self._storage.requests.grant_list(function)
         self._storage.streams.grant_read(function)

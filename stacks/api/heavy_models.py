@@ -30,6 +30,7 @@ class HeavyModels(Construct):
         storage: StorageStack,
         api: ServalHttpApi,
         fleets: Fleets,
+        stream_url: str,
     ) -> None:
         super().__init__(scope, id_)
         rights = FleetRights(stage, fleets, storage.registry)
@@ -62,6 +63,7 @@ class HeavyModels(Construct):
             api=api,
             rights=rights,
             control=control,
+            stream_url=stream_url,
         )
         self.wait = requests.wait
         self.functions: Sequence[ServalFunction] = [

@@ -4,8 +4,10 @@ from aws_cdk import Duration
 from aws_cdk.aws_lambda import FunctionUrl, FunctionUrlAuthType, InvokeMode
 from constructs import Construct
 
+from serval.requests.settings import RequestsSettings
 from serval.settings import InferSettings
 from stacks.api.inference import EPHEMERAL_STORAGE_MIB, INFERENCE_LAYERS
+from stacks.fleets.rights import FleetRights
 from stacks.stage.layers import Layers
 from stacks.stage.serval_function import ServalFunction
 from stacks.stage.stage import Stage
@@ -17,6 +19,8 @@ TIMEOUT = Duration.minutes(15)
 
 class Streams(ServalFunction):
     """``stream`` for every model on Lambda, with as much memory as the largest of them has.
+
+    It also follows async requests while they are written.
 
     Callers come with an API key, or with a ticket that the HTTP API gave them in a redirect. So
     the URL itself lets everybody in, as the HTTP API does.
@@ -30,20 +34,34 @@ class Streams(ServalFunction):
         layers: Layers,
         storage: StorageStack,
         memory_mib: int,
+        rights: FleetRights,
     ) -> None:
+        shared = {
+            "registry_table": storage.registry.table.table_name,
+            "authentication": stage.authorization.authentication,
+            "stage": stage.name,
+        }
         super().__init__(
             scope,
             "stream",
             stage=stage,
             function="stream",
-            layers=layers.of(*INFERENCE_LAYERS),
-            settings=InferSettings.environment(
-                registry_table=storage.registry.table.table_name,
-                artifact_bucket=storage.artifacts.bucket.bucket_name,
-                authentication=stage.authorization.authentication,
-                ephemeral_storage_mib=EPHEMERAL_STORAGE_MIB,
-                stage=stage.name,
-            ),
+            layers=layers.of(*INFERENCE_LAYERS, "sdk"),
+            settings={
+                **InferSettings.environment(
+                    **shared,
+                    artifact_bucket=storage.artifacts.bucket.bucket_name,
+                    ephemeral_storage_mib=EPHEMERAL_STORAGE_MIB,
+                ),
+                **RequestsSettings.environment(
+                    **shared,
+                    requests_table=storage.requests.table.table_name,
+                    data_bucket=storage.data.bucket_name,
+                    fleets=rights.fleets.to_text(),
+                    streams_table=storage.streams.table.table_name,
+                    waiting_places=0,
+                ),
+            },
             memory_mib=memory_mib,
             timeout=TIMEOUT,
             ephemeral_storage_mib=EPHEMERAL_STORAGE_MIB,
@@ -52,6 +70,9 @@ class Streams(ServalFunction):
         storage.artifacts.grant_load(self)
         storage.registry.grant_admit(self)
         storage.registry.grant_redeem(self)
+        storage.requests.grant_change(self)
+        storage.streams.grant_read(self)
+        rights.grant_call_back(self)
         self.url: FunctionUrl = self.function.add_function_url(
             auth_type=FunctionUrlAuthType.NONE, invoke_mode=InvokeMode.RESPONSE_STREAM
         )

@@ -2,14 +2,20 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from serval.http.call import HttpCall
+from serval.http.stream import StreamEndpoint
+from serval.http.streams import StreamRedirect
 from serval.requests.stream.piece import Piece, StreamChunk
+from tests.fakes.inference import bench as inference_bench
 from tests.fakes.requests import async_request
 from tests.fakes.submission import Bench, answered, call, put, refusal
+from tests.fakes.tickets import InMemoryTickets
 
 TEXT: dict[str, Any] = {"name": "text", "shape": [1], "datatype": "BYTES", "data": ["Once"]}
 PATH = "/async/requests/r/events"
@@ -183,3 +189,52 @@ def test_a_reader_that_stays_to_the_end_cancels_nothing(bench: Bench) -> None:
     events = stream(bench, seconds=0.0, serval_on_disconnect="cancel")
     list(events)
     assert bench.store.rows["r"].status == "succeeded"
+
+
+def test_who_wants_to_follow_is_sent_to_where_events_come_as_they_are_written(
+    bench: Bench, tmp_path: Path
+) -> None:
+    write(bench, 1, "Once", " upon")
+    tickets = InMemoryTickets()
+    redirect = StreamRedirect("https://stream/", tickets, bench.time)
+    endpoint = replace(bench.requests, redirect=redirect)
+    asked = ask(last_event_id="1")
+    reply = endpoint.reply(
+        asked | {"queryStringParameters": {"follow": "true", "model": "textgen"}}
+    )
+    assert reply["statusCode"] == 307
+    place = urlsplit(reply["headers"]["location"])
+    query = dict(parse_qsl(place.query))
+    assert (place.path, query["model"]) == (PATH, "textgen")
+    inference = inference_bench(tmp_path).endpoint
+    stream = StreamEndpoint(
+        replace(inference, admission=bench.admission), tickets, lambda: bench.events, bench.time
+    )
+    there = {"queryStringParameters": query, "rawPath": place.path, "pathParameters": None}
+    without_key = {k: v for k, v in asked["headers"].items() if k != "authorization"}
+    pieces = stream.reply(asked | there | {"headers": without_key})
+    head = next(pieces)
+    assert json.loads(head[:-8])["headers"]["content-type"] == "text/event-stream"
+    assert next(pieces) == b"retry: 50\n\n"
+    assert parse(next(pieces).decode())[1] == 2
+    write(bench, 3, " a", finish="length")
+    assert parse(next(pieces).decode())[:2] == ("token", 3)
+    pieces.close()
+
+
+def test_a_follower_that_goes_away_may_cancel_the_request(bench: Bench, tmp_path: Path) -> None:
+    write(bench, 1, "Once")
+    endpoint = replace(inference_bench(tmp_path).endpoint, admission=bench.admission)
+    stream = StreamEndpoint(endpoint, InMemoryTickets(), lambda: bench.events, bench.time)
+    pieces = stream.reply(ask(serval_on_disconnect="cancel"))
+    for _ in range(3):
+        next(pieces)
+    pieces.close()
+    assert bench.store.rows["r"].status == "cancelled"
+
+
+def test_a_request_that_nobody_knows_is_not_followed(bench: Bench, tmp_path: Path) -> None:
+    bench.store.rows.clear()
+    endpoint = replace(inference_bench(tmp_path).endpoint, admission=bench.admission)
+    stream = StreamEndpoint(endpoint, InMemoryTickets(), lambda: bench.events, bench.time)
+    assert json.loads(next(stream.reply(ask()))[:-8])["statusCode"] == 404

@@ -86,7 +86,7 @@ RIGHTS = {
         READING_KEYS,
         WORKING,
         {"dynamodb:Query": {"requests/index/by_model", "streams"}},
-        {"dynamodb:UpdateItem": {PLACES}},
+        {"dynamodb:UpdateItem": {PLACES}, "dynamodb:PutItem": {"TICKET#*"}},
         READING,
         CALLING_BACK,
     ),

@@ -55,7 +55,6 @@ def test_only_what_knows_no_resources_is_granted_on_all(prod: Synthesised) -> No
     [
         ("infer", {"BatchGetItem", "PutItem"}),
         ("infer-heavier", {"BatchGetItem"}),
-        ("stream", {"BatchGetItem", "DeleteItem"}),
         ("describe", {"GetItem", "Query"}),
     ],
 )
@@ -69,6 +68,12 @@ def test_what_answers_callers_writes_nothing_but_the_day_of_a_keys_use_and_ticke
         "ForAllValues:StringEquals": {"dynamodb:Attributes": ["pk", "sk", "last_used"]},
         "Null": {"dynamodb:LeadingKeys": "false"},
     }
+
+
+def test_the_function_that_streams_changes_no_more_than_requests_beside(prod: Synthesised) -> None:
+    reading = {"BatchGetItem", "DeleteItem", "GetItem", "Query", "UpdateItem"}
+    assert actions(prod, "stream", "dynamodb") == {f"dynamodb:{one}" for one in reading}
+    assert actions(prod, "stream", "sqs") == actions(prod, "requests", "sqs")
 
 
 @pytest.mark.parametrize(

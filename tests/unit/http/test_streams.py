@@ -35,7 +35,10 @@ class Stage:
         redirect = StreamRedirect(URL, self.tickets, self.bench.clock)
         self.infer = replace(self.bench.endpoint, redirect=redirect)
         self.stream = StreamEndpoint(
-            replace(self.bench.endpoint, streams=True), self.tickets, self.bench.clock
+            replace(self.bench.endpoint, streams=True),
+            self.tickets,
+            lambda: pytest.fail("no request is followed"),
+            self.bench.clock,
         )
 
     def call(self, path: str, body: Any, *, query: str = "", **headers: str) -> "Streamed":

@@ -112,6 +112,8 @@ class CallerSettings(SigningSettings):
     registry_table: str
     authentication: str = "key"
     """``key`` for API keys; ``gateway`` if API Gateway has checked the caller by IAM or JWT."""
+    stream_url: str = ""
+    """URL of the function ``stream``; empty: calls that want a stream are not redirected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,8 +129,6 @@ class InferSettings(CallerSettings):
     """Folder of the function's code, which may have a handler's packages."""
     stage: str = ""
     """Name of the stage, under which a handler's secrets are."""
-    stream_url: str = ""
-    """URL of the function ``stream``; empty: calls that want a stream are not redirected."""
     own_functions: str = "[]"
     """The models with functions of their own, as JSON, which may be packed; for the shared one."""
     handlers: str = "[]"

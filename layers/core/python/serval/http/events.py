@@ -110,7 +110,7 @@ class RequestEvents:
             yield write_event("error", None, {"error": str(error)})
 
     def _find(self, call: HttpCall) -> AsyncRequest:
-        caller = self.admission.authenticate(call.headers)
+        caller = self.admission.authenticate(call.headers, key_hash=call.key_hash)
         return self.access.find(caller, call.names["id"], call.query.get("model"))
 
     def _cancel(self, request: AsyncRequest) -> None:

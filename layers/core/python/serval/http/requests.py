@@ -11,6 +11,7 @@ from serval.http.dispatch import find_endpoint
 from serval.http.endpoints import CANCEL_REQUEST, FUNCTIONS, GET_EVENTS, LIST_REQUESTS
 from serval.http.events import RequestEvents
 from serval.http.parameters import read_choice, read_count, read_time
+from serval.http.streams import StreamRedirect
 from serval.requests.access import RequestAccess
 from serval.requests.cancel import Cancel
 from serval.requests.document import Documents
@@ -28,6 +29,8 @@ class RequestsEndpoint:
     cancel: Cancel
     documents: Documents
     events: RequestEvents
+    redirect: StreamRedirect | None = None
+    """Where events come as they are written, for those who ask to be sent there."""
     log: Log
 
     def reply(self, event: Event) -> Reply:
@@ -40,7 +43,7 @@ class RequestsEndpoint:
         if endpoint == LIST_REQUESTS:
             return self._list(call)
         if endpoint == GET_EVENTS:
-            return self.events.reply(call)
+            return self._events(call)
         caller = self.admission.authenticate(call.headers)
         request = self.access.find(caller, call.names["id"], call.query.get("model"))
         if endpoint == CANCEL_REQUEST:
@@ -50,6 +53,11 @@ class RequestsEndpoint:
             return text_reply(HTTPStatus.OK, document)
         status = HTTPStatus.ACCEPTED if endpoint == CANCEL_REQUEST else HTTPStatus.OK
         return text_reply(status, document, {"retry-after": str(RETRY_SECONDS)})
+
+    def _events(self, call: HttpCall) -> Reply:
+        if self.redirect is None or call.query.get("follow") != "true":
+            return self.events.reply(call)
+        return self.redirect.reply(call, self.admission.authenticate(call.headers))
 
     def _list(self, call: HttpCall) -> Reply:
         model = call.query.get("model")

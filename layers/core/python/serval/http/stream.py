@@ -5,18 +5,27 @@ Specification: "Lambda function URLs" and "Response streaming", AWS Lambda Devel
 
 import base64
 import json
+import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from http import HTTPStatus
+from typing import cast
 from urllib.parse import unquote
 
 from serval.access.api_key import hash_api_key
 from serval.access.tickets import TicketRejected, TicketStore
+from serval.http.aws_failures import translate_aws_failures
 from serval.http.call import IN_PATH, Event, HttpCall, Reply, reply_to
+from serval.http.events import RequestEvents
 from serval.http.infer import InferEndpoint
 from serval.http.refusals import refuse_by_path
-from serval.http.streams import CHUNKS, TICKET_PARAMETER
+from serval.http.streams import CHUNKS, HEADERS, TICKET_PARAMETER
 
+EVENTS = re.compile(r"/async/requests/(?P<id>[^/]+)/events/?")
+FOLLOW_SECONDS = 14 * 60.0
+"""How long a request is followed; Lambda ends a call after 15 minutes."""
 PRELUDE_END = bytes(8)
 """Between status and headers, and the body."""
 
@@ -27,6 +36,8 @@ class StreamEndpoint:
 
     endpoint: InferEndpoint
     tickets: TicketStore
+    events: Callable[[], RequestEvents]
+    """Returns what follows the streams of async requests."""
     clock: Callable[[], float] = time.time
 
     def reply(self, event: Event) -> Iterator[bytes]:
@@ -49,13 +60,32 @@ class StreamEndpoint:
         elif self.endpoint.admission.authenticator is None:
             # The gateway, which lets callers in, is not in front of this address.
             raise TicketRejected
+        if found := EVENTS.fullmatch(call.path):
+            call.names = found.groupdict()
+            return self._follow(call)
         return self.endpoint.answer(call)
+
+    @translate_aws_failures()
+    def _follow(self, call: HttpCall) -> Reply:
+        events = self.events().stream(call, FOLLOW_SECONDS)
+        return {
+            "statusCode": int(HTTPStatus.OK),
+            "headers": dict(HEADERS),
+            CHUNKS: _encode(events),
+        }
 
     def _redeem(self, text: str) -> str | None:
         ticket = self.tickets.take(hash_api_key(text))
         if ticket is None or ticket.expires <= self.clock():
             raise TicketRejected
         return ticket.key_hash
+
+
+def _encode(events: Iterator[str]) -> Iterator[bytes]:
+    """Encode events; to leave off early closes what they come from."""
+    with closing(cast(Generator[str, None, None], events)):
+        for event in events:
+            yield event.encode()
 
 
 def with_names(event: Event) -> Event:

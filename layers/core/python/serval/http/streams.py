@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from serval.access.api_key import Caller, hash_api_key
 from serval.access.tickets import TICKET_SECONDS, Ticket, TicketStore, new_ticket
@@ -46,7 +46,8 @@ class StreamRedirect:
         ticket = new_ticket()
         expires = int(self.clock()) + TICKET_SECONDS
         self.tickets.put(hash_api_key(ticket), Ticket(caller.key_hash, expires))
-        place = f"{self.url}{quote(call.path[1:])}?{TICKET_PARAMETER}={ticket}"
+        query = urlencode({**call.query, TICKET_PARAMETER: ticket})
+        place = f"{self.url}{quote(call.path[1:])}?{query}"
         note = json.dumps({"location": place})
         return text_reply(HTTPStatus.TEMPORARY_REDIRECT, note, {"location": place})
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from serval.openapi.infer import EXAMPLE, REQUEST_HEADERS, VERSION_HEADER, header
+from serval.openapi.infer import EXAMPLE, REDIRECTED, REQUEST_HEADERS, VERSION_HEADER, header
 from serval.openapi.operations import (
     BINARY,
     JSON,
@@ -33,6 +33,11 @@ WHOSE = parameter("model", "Whose request it is, if several models have one of t
 STREAM = parameter(
     "stream",
     "`true`: the answer is read while it is written, at the request's `/events`.",
+    {"type": "boolean"},
+)
+FOLLOW = parameter(
+    "follow",
+    "`true`: go where events come as they are written, without an end after 20 s.",
     {"type": "boolean"},
 )
 LAST_EVENT_ID = header(
@@ -167,12 +172,13 @@ EVENTS: Operation = {
     "tags": [TAG],
     "summary": "What is written of a request, as server-sent events",
     "description": "Answers with the events that there are, or the first that come within 20 s.",
-    "parameters": [WHOSE, LAST_EVENT_ID],
+    "parameters": [WHOSE, FOLLOW, LAST_EVENT_ID],
     "responses": {
         "200": {
             "description": "Events `token`, each with its number as id; at last `end` or `error`.",
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
         },
+        **REDIRECTED,
         **errors((400, 401, 404, 409, 503)),
     },
 }

@@ -37,8 +37,8 @@ A model on a fleet is waited for, up to 25 s; then the answer is 503 with `Retry
 STATUSES = (400, 401, 403, 404, 413, 429, 500, 503)
 REDIRECTED = {
     "307": {
-        "description": 'A stream (`"stream": true`) is at this address, for one call begun '
-        "within a minute: the same method and body, answered by server-sent events.",
+        "description": "The stream that is asked for is at this address, for one call begun within "
+        "a minute: the same method and body, answered by server-sent events.",
         "headers": {"Location": {"required": True, "schema": {"type": "string"}}},
         "content": {JSON: {}},
     }

@@ -8,15 +8,14 @@ from functools import partial
 from pathlib import Path
 
 from serval.access.admission import Admission, Authenticator
-from serval.aws.signed.addresses import bucket_url, service_url, stream_url
+from serval.aws.signed.addresses import bucket_url, service_url
 from serval.aws.signed.client import SignedClient
 from serval.aws.signed.edge import EdgeArtifacts, EdgeRegistry
 from serval.aws.signed.functions import SignedFunctions
-from serval.aws.signed.tickets import SignedTickets
 from serval.bootstrap.function import LambdaFunction, http_function
 from serval.bootstrap.log import print_line
+from serval.bootstrap.realtime.tickets import stream_redirect
 from serval.http.infer import InferEndpoint
-from serval.http.streams import StreamRedirect
 from serval.inference.cpu import cpu_class
 from serval.inference.loaded import Limits, LoadedVersions, on_lambda
 from serval.inference.run import Inference
@@ -70,27 +69,16 @@ def inference_endpoint(settings: InferSettings, *, streams: bool = False) -> Inf
         metrics,
         print_line,
         limits=limits,
-        redirect=stream_redirect(settings),
+        redirect=stream_redirect(settings, whole_models(settings)),
         streams=streams,
         others=other_functions(settings),
     )
 
 
-def tickets(settings: InferSettings) -> SignedTickets:
-    """Return where tickets lie; on a connection of its own, which is opened when one is needed."""
-    region = settings.aws_region
-    url = settings.aws_endpoint_url or service_url("dynamodb", region)
-    client = SignedClient("dynamodb", region, settings.credentials, url)
-    return SignedTickets(settings.registry_table, client)
-
-
-def stream_redirect(settings: InferSettings) -> StreamRedirect | None:
-    """Return what sends calls that want a stream to the function that streams."""
-    if not settings.stream_url:
-        return None
-    url = stream_url(settings.stream_url, settings.aws_endpoint_url)
-    whole = [*json.loads(unpack(settings.fleet_models)), *json.loads(unpack(settings.handlers))]
-    return StreamRedirect(url, tickets(settings), whole=frozenset(whole))
+def whole_models(settings: InferSettings) -> frozenset[str]:
+    """Return the models that do not stream: those on fleets, and custom Python."""
+    named = settings.fleet_models, settings.handlers
+    return frozenset(model for models in named for model in json.loads(unpack(models)))
 
 
 def other_functions(settings: InferSettings) -> SignedFunctions | None:

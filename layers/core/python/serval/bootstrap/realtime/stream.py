@@ -1,9 +1,13 @@
 """Composition root of ``stream``."""
 
+from functools import cache
+
 from serval.aws.runtime_loop import Handler, serve_streams
 from serval.bootstrap.function import LambdaFunction, http_function
 from serval.bootstrap.log import print_line
-from serval.bootstrap.realtime.infer import inference_endpoint, tickets
+from serval.bootstrap.realtime.infer import inference_endpoint
+from serval.bootstrap.realtime.tickets import tickets
+from serval.http.events import RequestEvents
 from serval.http.stream import StreamEndpoint
 from serval.settings import InferSettings
 
@@ -12,7 +16,15 @@ def build() -> LambdaFunction[StreamEndpoint]:
     """Build the function from its environment, once per cold start."""
     settings = InferSettings.from_environment()
     endpoint = inference_endpoint(settings, streams=True)
-    return http_function("stream", StreamEndpoint(endpoint, tickets(settings)))
+    return http_function("stream", StreamEndpoint(endpoint, tickets(settings), request_events))
+
+
+@cache
+def request_events() -> RequestEvents:
+    """Build what follows async requests when one is first followed: it imports boto3."""
+    from serval.bootstrap.requests.requests import follow_events
+
+    return follow_events()
 
 
 def serve(handler: Handler) -> None:

@@ -1,11 +1,14 @@
 """Composition root of ``requests``."""
 
+from serval.access.admission import Admission
 from serval.aws.dynamodb.streams import StreamTable
 from serval.aws.dynamodb.waiting_places import PlaceTable
 from serval.aws.sqs.queues import SqsCallbackQueue
 from serval.bootstrap.function import LambdaFunction, http_function
 from serval.bootstrap.log import print_line
+from serval.bootstrap.realtime.tickets import stream_redirect
 from serval.bootstrap.requests.adapters import (
+    Adapters,
     adapters,
     build_access,
     build_admission,
@@ -27,8 +30,6 @@ def build() -> LambdaFunction[RequestsEndpoint]:
     access = build_access(settings, aws.store)
     admission = build_admission(settings, edge_registry(settings))
     cancel = Cancel(aws.store, SqsCallbackQueue(aws.sqs, settings.stage))
-    log = StreamTable(aws.dynamodb.Table(settings.streams_table))
-    registry_table = aws.dynamodb.Table(settings.registry_table)
     return http_function(
         "requests",
         RequestsEndpoint(
@@ -37,13 +38,26 @@ def build() -> LambdaFunction[RequestsEndpoint]:
             list_requests=ListRequests(aws.store, access.models),
             cancel=cancel,
             documents=Documents(aws.payloads),
-            events=RequestEvents(
-                admission=admission,
-                access=access,
-                follow=Follow(log, aws.store),
-                cancel=cancel,
-                places=PlaceTable(registry_table, settings.waiting_places),
-            ),
+            events=build_events(settings, aws, admission),
+            redirect=stream_redirect(settings),
             log=print_line,
         ),
     )
+
+
+def build_events(settings: RequestsSettings, aws: Adapters, admission: Admission) -> RequestEvents:
+    """Build what follows the streams of requests."""
+    return RequestEvents(
+        admission=admission,
+        access=build_access(settings, aws.store),
+        follow=Follow(StreamTable(aws.dynamodb.Table(settings.streams_table)), aws.store),
+        cancel=Cancel(aws.store, SqsCallbackQueue(aws.sqs, settings.stage)),
+        places=PlaceTable(aws.dynamodb.Table(settings.registry_table), settings.waiting_places),
+    )
+
+
+def follow_events() -> RequestEvents:
+    """Build the same from a function's environment."""
+    settings = RequestsSettings.from_environment()
+    aws = adapters(settings.aws_region, settings.requests_table, settings.data_bucket)
+    return build_events(settings, aws, build_admission(settings, edge_registry(settings)))
