@@ -12,7 +12,7 @@ import httpx
 from serval.batch.job.keys import Address
 from serval.client import Client
 from serval_cli.commands.call import batch, schedules
-from serval_cli.steering.batch_watch import JobWatch
+from serval_cli.steering.batch_watch import watch_job
 from tests.fakes.batch_api import DATA_BUCKET, KEY, Bench
 from tests.fakes.command_line import Terminal
 from tests.fakes.handlers import recorded
@@ -55,8 +55,8 @@ class BatchStage(Terminal):
         server = httpx.MockTransport(self.serve)
         client = Client("http://api", KEY, transport=server, sleep=self.sleep)
         self.monkeypatch.setattr(batch, "open_client", lambda *_: client)
-        watch = partial(JobWatch, clock=lambda: self.seconds, sleep=self.sleep)
-        self.monkeypatch.setattr(batch, "JobWatch", watch)
+        watch = partial(watch_job, clock=lambda: self.seconds)
+        self.monkeypatch.setattr(batch, "watch_job", watch)
 
     def client(self, service: str) -> Any:
         assert service == "s3"

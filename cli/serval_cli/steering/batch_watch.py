@@ -4,56 +4,28 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from serval.client import JobDocument, NoReply, ServerFailed
+from serval.client import Client, JobDocument
 from serval.client.documents import ENDED
 
-SHARDS_PER_SECOND = 500
-"""Each look reads every shard of a job, so the more shards, the rarer the looks."""
-LONGEST_PAUSE_SECONDS = 10.0
-OUTAGE_SECONDS = 60.0
-"""How long the API may fail or be unreachable before the watch ends."""
 SILENCE_SECONDS = 3600.0
 """A job that has not moved for this long is stuck."""
 
 
-@dataclass(frozen=True, slots=True)
-class JobWatch:
-    """Polls a job until it has ended or is stuck."""
-
-    read: Callable[[], JobDocument]
-    report: Callable[[JobDocument], None]
-    """Called with the job after every look."""
-    clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
-
-    def end(self) -> JobDocument:
-        """Return the job as last seen.
-
-        Raises
-        ------
-        NoReply, ServerFailed
-            If the API did not answer for a minute.
-        """
-        seen, moved = self._read(), self.clock()
-        while True:
-            self.report(seen)
-            if not is_running(seen) or self.clock() - moved > SILENCE_SECONDS:
-                return seen
-            self.sleep(pause_seconds(seen))
-            job = self._read()
-            if progress_of(job) != progress_of(seen):
-                moved = self.clock()
-            seen = job
-
-    def _read(self) -> JobDocument:
-        deadline = self.clock() + OUTAGE_SECONDS
-        while True:
-            try:
-                return self.read()
-            except (NoReply, ServerFailed):
-                if self.clock() >= deadline:
-                    raise
-                self.sleep(1.0)
+def watch_job(
+    client: Client,
+    job_id: str,
+    report: Callable[[JobDocument], None],
+    clock: Callable[[], float] = time.monotonic,
+) -> JobDocument:
+    """Follow a job until it has ended or is stuck, report every look, and return the last."""
+    moved, before = clock(), None
+    for job in client.follow_job(job_id):
+        report(job)
+        if progress_of(job) != before:
+            moved, before = clock(), progress_of(job)
+        elif clock() - moved > SILENCE_SECONDS:
+            break
+    return job
 
 
 @dataclass
@@ -76,11 +48,6 @@ class JobLines:
 def is_running(job: JobDocument) -> bool:
     """Return whether a job has not ended."""
     return job["status"] not in ENDED
-
-
-def pause_seconds(job: JobDocument) -> float:
-    """Return how long to pause before the next look."""
-    return min(LONGEST_PAUSE_SECONDS, max(1.0, int(job["shards"]) / SHARDS_PER_SECOND))
 
 
 def progress_of(job: JobDocument) -> tuple[object, ...]:

@@ -63,6 +63,13 @@ class Story:
         handler.wfile.write(b"0\r\n\r\n")
 
 
+class StoryServer(ThreadingHTTPServer):
+    """A server to which a reader that goes away is nothing to tell of."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass
+
+
 def event(number: int, kind: str, data: Any) -> bytes:
     return f"event: {kind}\nid: {number}\ndata: {json.dumps(data)}\n\n".encode()
 
@@ -76,7 +83,7 @@ def send(handler: BaseHTTPRequestHandler, chunk: bytes) -> None:
 def story() -> Iterator[Story]:
     """Serve a story on a free port."""
     story = Story()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), story.handler())
+    server = StoryServer(("127.0.0.1", 0), story.handler())
     story.port = server.server_port
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from serval.client import NotSucceeded
+from serval.client import NoReply, NotSucceeded
 from tests.fakes.client_server import ClientServer
 from tests.unit.client.test_calls import Kind, both, replies
 
@@ -68,3 +68,14 @@ def test_a_download_goes_on_where_it_was_cut_off(kind: Kind, tmp_path: Path) -> 
     assert found == tmp_path / "parts/0.csv"
     assert (found.read_bytes(), ranges) == (body, [None, None, "bytes=4-"])
     assert [file.name for file in found.parent.iterdir()] == ["0.csv"]
+
+
+@both
+def test_an_outage_of_a_minute_does_not_end_the_following(kind: Kind) -> None:
+    down = [httpx.ConnectError("refused") for _ in range(8)]
+    server = kind(replies(*down, job("succeeded"), *down))
+    assert server.client.wait_job("j1")["id"] == "j1"
+    assert server.pauses == [0.5, 1, 2, 4, 8, 16, 30, 30]
+    with pytest.raises(NoReply):
+        server.client.job("j1")
+    assert len(server.pauses) == 11

@@ -31,7 +31,7 @@ from serval_cli.json_files import read_json
 from serval_cli.options import ApiKeyOption, JsonOption, ModelArgument, StageOption, new_app
 from serval_cli.output import note, results, show
 from serval_cli.stages.stage import Stage, find_stage
-from serval_cli.steering.batch_watch import SILENCE_SECONDS, JobLines, JobWatch, is_running
+from serval_cli.steering.batch_watch import SILENCE_SECONDS, JobLines, is_running, watch_job
 from serval_cli.views import batch as batch_views
 from serval_cli.views.transfers import transfer
 
@@ -240,16 +240,17 @@ def follow(client: Client, job_id: str, *, as_json: bool) -> JobDocument:
     try:
         if as_json:
             lines = JobLines(lambda job: typer.echo(json.dumps(job)))
-            return JobWatch(lambda: client.job(job_id), lines.report).end()
+            return watch_job(client, job_id, lines.report)
         if not console.is_terminal:
             lines = JobLines(lambda job: typer.echo(batch_views.line(job)))
-            ended = JobWatch(lambda: client.job(job_id), lines.report).end()
+            ended = watch_job(client, job_id, lines.report)
         else:
             with Live(console=console) as live:
-                ended = JobWatch(
-                    lambda: client.job(job_id),
+                ended = watch_job(
+                    client,
+                    job_id,
                     lambda job: live.update(batch_views.live(job), refresh=True),
-                ).end()
+                )
     except KeyboardInterrupt:
         note(f"the job goes on: `serval batch watch {job_id}` follows it again")
         raise

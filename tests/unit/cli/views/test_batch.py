@@ -7,7 +7,6 @@ import pytest
 from rich.console import Console, RenderableType
 
 from serval.batch.job.document import JobDocuments
-from serval_cli.steering.batch_watch import pause_seconds
 from serval_cli.views import batch as batch_views
 from tests.fakes.batch_api import Bench
 
@@ -87,8 +86,3 @@ def test_what_ended_well_names_the_command_that_downloads_it(bench: Bench) -> No
 )
 def test_costs_are_shown_however_small(dollars: float, said: str) -> None:
     assert batch_views.dollars(dollars) == said
-
-
-@pytest.mark.parametrize(("shards", "seconds"), [(0, 1.0), (16, 1.0), (2000, 4.0), (10_000, 10.0)])
-def test_jobs_of_many_shards_are_looked_at_less_often(shards: int, seconds: float) -> None:
-    assert pause_seconds({"shards": shards}) == seconds

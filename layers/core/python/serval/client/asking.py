@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from serval.client.failures import (
@@ -27,12 +27,20 @@ class RetryPolicy:
     """How often a call is sent, and with which pauses."""
 
     tries: int = 4
+    following_tries: int = 9
+    """Tries of a look at what goes on by itself: an outage of a minute does not end the following.
+    """
     first_seconds: float = 0.5
     """Longest pause after the first try; it doubles with each."""
     longest_seconds: float = 30.0
     """A server that asks for a longer one gets no further try, but the caller the exception."""
     draw: Callable[[], float] = random.random
     """Draws from 0 to 1: so that many clients do not come back at once."""
+
+    @property
+    def following(self) -> "RetryPolicy":
+        """The policy of looks; one that never tries again does not there either."""
+        return self if self.tries == 1 else replace(self, tries=self.following_tries)
 
     def pause_seconds(self, tried: int, failure: CallFailed) -> float | None:
         """Return the pause before the next try; None: there is none."""
@@ -51,15 +59,20 @@ class Asking:
 
     policy: RetryPolicy
 
-    def send(self, call: Call) -> Flow[Reply]:
+    def send(self, call: Call, *, follows: bool = False) -> Flow[Reply]:
         """Send a call until it is answered.
+
+        Parameters
+        ----------
+        follows
+            Whether it is a look at what goes on by itself, and is tried for longer.
 
         Raises
         ------
         CallFailed
             If it is answered with an error, or nobody answers.
         """
-        tried = 0
+        policy, tried = self.policy.following if follows else self.policy, 0
         while True:
             tried += 1
             try:
@@ -69,14 +82,14 @@ class Asking:
                 failure: CallFailed = failure_of(reply)
             except NoReply as lost:
                 failure = lost
-            pause = self.policy.pause_seconds(tried, failure)
+            pause = policy.pause_seconds(tried, failure)
             if pause is None or not may_repeat(call, failure):
                 raise failure
             yield Pause(pause)
 
-    def ask(self, call: Call) -> Flow[tuple[dict[str, Any], Reply]]:
+    def ask(self, call: Call, *, follows: bool = False) -> Flow[tuple[dict[str, Any], Reply]]:
         """Send a call that is answered with a JSON object; return it, and the reply."""
-        reply = yield from self.send(call)
+        reply = yield from self.send(call, follows=follows)
         found = reply.json_object()
         if found is None:
             raise failure_of(reply)

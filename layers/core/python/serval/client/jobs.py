@@ -73,7 +73,7 @@ class JobFlows(Downloading, Asking):
     def follow_job(self, job_id: str) -> ItemFlow[JobDocument]:
         """Look at a batch job until it has ended, and yield what every look finds."""
         while True:
-            found, reply = yield from self.ask(Call("GET", job_path(job_id)))
+            found, reply = yield from self.ask(Call("GET", job_path(job_id)), follows=True)
             yield Item(cast(JobDocument, found))
             if found["status"] in ENDED:
                 return
@@ -88,7 +88,7 @@ class JobFlows(Downloading, Asking):
             If it failed or was cancelled.
         """
         while True:
-            found, reply = yield from self.ask(Call("GET", job_path(job_id)))
+            found, reply = yield from self.ask(Call("GET", job_path(job_id)), follows=True)
             if found["status"] == "succeeded":
                 return cast(JobDocument, found)
             if found["status"] in ENDED:

@@ -27,12 +27,15 @@ class RequestReading(Asking):
         model
             Whose request it is: faster, and needed if several models have one of that id.
         """
-        found, _ = yield from self.look(request_id, model)
+        found, _ = yield from self.look(request_id, model, follows=False)
         return found
 
-    def look(self, request_id: str, model: str | None) -> Flow[tuple[RequestDocument, Reply]]:
+    def look(
+        self, request_id: str, model: str | None, *, follows: bool = True
+    ) -> Flow[tuple[RequestDocument, Reply]]:
         """Look at an async request; also return the reply."""
-        found, reply = yield from self.ask(Call("GET", request_path(request_id, model)))
+        call = Call("GET", request_path(request_id, model))
+        found, reply = yield from self.ask(call, follows=follows)
         return cast(RequestDocument, found), reply
 
     def follow(self, request_id: str, *, model: str | None = None) -> ItemFlow[RequestDocument]:
