@@ -1,8 +1,8 @@
 """Inference servers that run beside a worker and use the accelerator in its place.
 
-The worker puts artifacts under ``/models/<model>/<version>`` in a shared volume. Triton polls that
-folder. The others serve one model, named at their start: they wait for its first version, and serve
-another one when their task is restarted.
+The worker puts versions into a shared volume, ``/models``. It tells Triton by its API which of them
+to load. A process of the others holds one version: a script in their container starts and ends
+processes as the worker asks for them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,15 +11,12 @@ from aws_cdk import Annotations, Aws, CfnMapping, Stack
 from constructs import Construct
 
 from serval.bundles.bundle import Runtime
+from serval.fleets.server_script import server_script
 from stacks.fleets.server_images import images, read_images
 from stacks.stage.acknowledgements import acknowledge
 from stacks.stage.grants import Granted
 
 MODELS = "/models"
-FIRST_VERSION = (
-    f'until found=$(ls -d {MODELS}/*/*[0-9] 2>/dev/null | head -n 1) && [ -n "$found" ]; '
-    "do sleep 1; done; "
-)
 WITHOUT_RIGHTS = (
     "unset AWS_CONTAINER_CREDENTIALS_RELATIVE_URI AWS_CONTAINER_CREDENTIALS_FULL_URI "
     "ECS_AGENT_URI ECS_CONTAINER_METADATA_URI ECS_CONTAINER_METADATA_URI_V4; "
@@ -87,19 +84,28 @@ class InferenceServer(Construct):
 
 
 def start_script(runtime: Runtime, model: str) -> str:
-    """Return the shell script that starts the server as the container's only process."""
+    """Return the shell script that starts the server, or its processes."""
+    if runtime.server == "triton":
+        return (
+            f"exec tritonserver --model-repository={MODELS} --model-control-mode=explicit "
+            f"--http-address=127.0.0.1 --http-port={runtime.port}"
+        )
+    return server_script(process_command(runtime, model), MODELS)
+
+
+def process_command(runtime: Runtime, model: str) -> str:
+    """Return the line of shell that starts a process of a server of one version."""
+    if runtime.server == "lmi":
+        settings = "/tmp/$PORT.properties"
+        return (
+            f"echo inference_address=http://127.0.0.1:$PORT > {settings}; "
+            f"echo management_address=http://127.0.0.1:$PORT >> {settings}; "
+            + ("OPTION_GPU_MEMORY_UTILIZATION=0.45 " if runtime.processes > 1 else "")
+            + f'OPTION_MODEL_ID="$MODEL_FOLDER" exec djl-serving -f {settings}'
+        )
     name = runtime.model or model
-    match runtime.server:
-        case "triton":
-            return (
-                f"exec tritonserver --model-repository={MODELS} --model-control-mode=poll "
-                f"--repository-poll-secs=5 --http-address=127.0.0.1 --http-port={runtime.port}"
-            )
-        case "lmi":
-            return f'{FIRST_VERSION}OPTION_MODEL_ID="$found" exec djl-serving'
-        case _:
-            return (
-                f"{FIRST_VERSION}exec python3 -m vllm.entrypoints.openai.api_server"
-                f' --model "$found" --served-model-name {name}'
-                f" --host 127.0.0.1 --port {runtime.port}"
-            )
+    return (
+        ("export NEURON_RT_NUM_CORES=1; " if runtime.processes > 1 else "")
+        + "exec python3 -m vllm.entrypoints.openai.api_server"
+        f' --model "$MODEL_FOLDER" --served-model-name {name} --host 127.0.0.1 --port "$PORT"'
+    )

@@ -20,11 +20,10 @@ from serval.models.resource_names import (
     queue_name,
     shards_queue_name,
 )
+from serval.models.server_declaration import ONE_MODEL
 
 SHARED = "*"
 """Stands for all models without a function of their own."""
-ONE_MODEL = frozenset({"lmi", "neuron"})
-"""Inference servers that serve a single model."""
 STAGE = "any"
 HANDLER_MEMORY_MIB = 1769
 """Memory of custom Python's function that declares none: the least that has a whole vCPU."""

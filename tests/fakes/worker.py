@@ -231,9 +231,14 @@ class World:
             log=self.log.append,
         )
 
-    def worker(self, name: str = "w1", engine: Executors | None = None) -> "Stepped":
+    def worker(
+        self,
+        name: str = "w1",
+        engine: Executors | None = None,
+        loaded: LoadedVersions | None = None,
+    ) -> "Stepped":
         """Start a worker, whose steps a test takes one by one."""
-        loaded = LoadedVersions(
+        loaded = loaded or LoadedVersions(
             self.registry.version, self.registry, self.open_model, self.folder / name, self.limits
         )
         post = WorkerIdentity(

@@ -86,8 +86,8 @@ def test_what_a_server_runs_is_not_checked(bench: Bench) -> None:
     report = passed(bench.outcome(plus(1), GOOD, fleet=GPU, runtime={"kind": "http"}))
     assert report == NOTHING | {
         "notes": [
-            "not checked before it gets traffic: an inference server runs model.onnx, and there "
-            "is none here; the first canary step is the check"
+            "not checked here, where there is no inference server to run model.onnx: each machine "
+            "of its fleet asks a candidate its golden requests before it gets traffic there"
         ]
     }
 

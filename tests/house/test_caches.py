@@ -27,6 +27,10 @@ KEPT = {
     "models/route.Remembered._values": "what its owner in this list says",
     "inference/batching.Sharing._excluded": "model and version",
     "worker/program/server_folder.ServerFolder._sizes": "model and version",
+    "worker/program/server_processes.ServerProcesses._ports": "model and version",
+    "worker/program/servers.Servers._loaded": "model and version",
+    "worker/program/servers.Servers._models": "model",
+    "worker/program/servers.Servers._refused": "model, version and rollout",
     "worker/program/server_folder.ServerFolder._users": "model and version",
     "inference/loaded.LoadedVersions._held": "model and version; the CPU class is the process's",
     # What is looked up again after seconds.

@@ -270,7 +270,7 @@ def test_a_server_beside_the_worker_has_the_accelerator_instead(
         assert device["HostPath"] == "/dev/neuron0"
 
 
-@pytest.mark.parametrize(("fleet", "port"), [("served", "8100"), ("inferentia", "8000")])
+@pytest.mark.parametrize(("fleet", "port"), [("served", "8100"), ("inferentia", "$PORT")])
 def test_a_server_finds_what_the_worker_leaves_and_goes_down_with_it(
     heavy: Synthesised, fleet: str, port: str
 ) -> None:

@@ -12,8 +12,9 @@ import pytest
 from serval.errors import InvalidInputs, InvalidTensor
 from serval.inference.runtimes import ArtifactUnreadable, RuntimeFailed
 from serval.inference.runtimes.http_completions import Completions
-from serval.inference.runtimes.http_server import Server, ServerDeclaration
+from serval.inference.runtimes.http_server import Server
 from serval.inference.runtimes.http_v2 import ServedModel
+from serval.models.server_declaration import ServerDeclaration
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import DATATYPES, Tensor
 from serval.protocol.binary_tensors import bytes_array

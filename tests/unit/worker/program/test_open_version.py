@@ -12,14 +12,17 @@ import pytest
 
 from serval.errors import ArtifactUnavailable
 from serval.inference.loaded import Limits, LoadedVersions
+from serval.inference.runtimes import Model
 from serval.inference.runtimes.http_completions import Completions
 from serval.inference.runtimes.http_v2 import ServedModel
 from serval.inference.runtimes.onnx import CPU, CUDA, Execution, OnnxModel
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
-from serval.models.version import BundleFile, Form
+from serval.models.version import BundleFile, Form, ModelVersion
+from serval.worker.program.candidate_check import CandidateCheck
 from serval.worker.program.open_version import OpenVersion
 from serval.worker.program.server_folder import ServerFolder
+from serval.worker.program.servers import Servers
 from tests.fakes.http_servers import V2, CompletionsServer, running
 from tests.fakes.inference import plus
 from tests.fakes.worker import TWO_COLUMNS, Registry
@@ -36,6 +39,10 @@ def registry() -> Registry:
     return made
 
 
+def no_server(record: ModelVersion) -> Model:
+    raise AssertionError(f"{record.model} runs on no server")
+
+
 def declared(registry: Registry, port: int, sign: Signature, **runtime: Any) -> None:
     """Publish a version that a server runs, with an archive that is no graph."""
     registry.publish("served", "1", b"an archive", sign)
@@ -46,9 +53,11 @@ def declared(registry: Registry, port: int, sign: Signature, **runtime: Any) -> 
 
 
 def opened(
-    registry: Registry, folder: Path, execution: Execution = ONE_THREAD, **more: Any
+    registry: Registry, folder: Path, server_folder: ServerFolder | None = None
 ) -> LoadedVersions:
-    opening = OpenVersion(registry.version, registry, execution, ready_seconds=0.2, **more)
+    check = CandidateCheck(registry).check
+    servers = Servers(registry.route, registry, check, server_folder, ready_seconds=0.2)
+    opening = OpenVersion(registry.version, ONE_THREAD, servers.open)
     return LoadedVersions(
         opening.find, registry, opening.open, folder / "loaded", Limits(2**20, 2**20)
     )
@@ -65,8 +74,8 @@ def test_a_graph_runs_in_onnx_runtime(registry: Registry, tmp_path: Path) -> Non
 def test_forms_are_for_processors(registry: Registry) -> None:
     record = replace(registry.records["adder", "1"], forms=(FORM,))
     registry.records["adder", "1"] = record
-    on_cpu = OpenVersion(registry.version, registry, Execution(1, (CPU,)))
-    on_cuda = OpenVersion(registry.version, registry, Execution(1, (CUDA, CPU)))
+    on_cpu = OpenVersion(registry.version, Execution(1, (CPU,)), no_server)
+    on_cuda = OpenVersion(registry.version, Execution(1, (CUDA, CPU)), no_server)
     assert on_cpu.find("adder", "1").forms == (FORM,)
     assert on_cuda.find("adder", "1").forms == ()
 
@@ -95,8 +104,8 @@ def test_a_servers_artifact_is_left_for_it_once(
     declared(registry, server, TWO_COLUMNS, model="theirs")
     folder = tmp_path / "for the server"
     for _ in range(2):
-        opened(registry, tmp_path, server_folder=ServerFolder(folder, 2**20)).get("served", "1")
-    assert (folder / "served" / "1" / "model.onnx").read_bytes() == b"an archive"
+        opened(registry, tmp_path, ServerFolder(folder, 2**20)).get("served", "1")
+    assert (folder / "served-1" / "1" / "model.onnx").read_bytes() == b"an archive"
     assert registry.reads.count("artifact") == 1
 
 
@@ -116,10 +125,8 @@ def test_a_servers_archive_is_left_unpacked(
         artifact_files=("model.tar.gz",),
         files=(BundleFile("model.tar.gz", "0" * 64, 9),),
     )
-    opened(registry, tmp_path, server_folder=ServerFolder(tmp_path / "models", 2**20)).get(
-        "served", "1"
-    )
-    left = tmp_path / "models" / "served" / "1"
+    opened(registry, tmp_path, ServerFolder(tmp_path / "models", 2**20)).get("served", "1")
+    left = tmp_path / "models" / "served-1" / "1"
     assert (left / "weights" / "model.neuron").read_bytes() == b"neff"
     assert not (left / "model.tar.gz").exists()
 

@@ -93,7 +93,7 @@ def test_an_archive_has_room_made_for_what_is_in_it(folder: ServerFolder) -> Non
 
 def test_what_an_earlier_worker_has_left_counts(tmp_path: Path) -> None:
     for order, name in enumerate(("7", "4", "9.partial")):
-        left = tmp_path / "served" / name
+        left = tmp_path / f"served-{name.removesuffix('.partial')}" / name
         left.mkdir(parents=True)
         (left / "w.bin").write_bytes(b"w" * 400)
         os.utime(left, (order, order))
@@ -101,3 +101,33 @@ def test_what_an_earlier_worker_has_left_counts(tmp_path: Path) -> None:
     assert versions(folder) == ["4", "7"]
     folder.hand_over(record("5"), FETCH)
     assert versions(folder) == ["4", "5"]
+
+
+SETTINGS = b"""
+# name: "in a comment"
+name: "theirs", backend: "onnxruntime"
+input [ { name: "x" data_type: TYPE_FP32 dims: [ 2 ] } ]
+output { name: 'y' }
+parameters { key: "text {" value { string_value: "name: \\"z\\"" } }
+"""
+
+
+def test_tritons_settings_lie_beside_the_version_without_the_name_that_they_give(
+    folder: ServerFolder,
+) -> None:
+    folder.hand_over(record("1", "config.pbtxt"), partial(write, SETTINGS))
+    settings = folder.folder / "served-1" / "config.pbtxt"
+    assert settings.read_text() == SETTINGS.decode().replace('name: "theirs",', "")
+    assert list(settings.with_name("1").iterdir()) == []
+
+
+def test_a_version_that_is_let_go_leaves_its_files(folder: ServerFolder) -> None:
+    released: list[Any] = []
+    folder.released = lambda *key: released.append(key)
+    user = User()
+    folder.hand_over(record("1"), FETCH)
+    folder.note_user(record("1"), user)  # type: ignore[arg-type]
+    assert not folder.release(("served", "1"))
+    del user
+    assert folder.release(("served", "1"))
+    assert (released, versions(folder)) == ([("served", "1")], ["1"])

@@ -22,6 +22,7 @@ from serval.bundles.paths import check_path
 from serval.bundles.schedules import check_job
 from serval.bundles.task_section import TaskSection, expand_task
 from serval.errors import BatchRefused
+from serval.models.server_declaration import holding_of
 from serval.models.storage import MODEL_NAME, MODEL_NAME_EXPECTED
 from serval.yaml_files import Matching, Section, read_section
 
@@ -98,6 +99,9 @@ class Runtime(Section):
     """The container beside the worker, from stacks/fleets/server_images.json."""
     model: Annotated[str, Field(min_length=1)] | None = None
     """The server's name for the model, by default the bundle's."""
+    processes: Annotated[int, Field(ge=1, le=2)] = 1
+    """Processes of a server of one version that fit beside each other on a machine: with 2, both
+    versions of a rollout answer at once; with 1, the new one takes the old one's place."""
 
 
 class DeclaredTensor(Section):
@@ -237,6 +241,16 @@ class Bundle(Section):
             raise ValueError("'runtime: {kind: http}' needs 'signature': inputs and outputs")
         if self.runtime.kind == "http" and self.compute.target != "fleet":
             raise ValueError("'runtime: {kind: http}' needs 'compute: {target: fleet}'")
+        return self
+
+    @model_validator(mode="after")
+    def _check_processes(self) -> Self:
+        runtime = self.runtime
+        if runtime.processes > 1 and holding_of(runtime.model_dump()) != "restarts":
+            raise ValueError(
+                "'runtime.processes' is for servers whose process holds one version: "
+                "'server: lmi', 'server: neuron', or a container with 'command'"
+            )
         return self
 
     @model_validator(mode="after")

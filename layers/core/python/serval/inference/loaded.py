@@ -80,6 +80,10 @@ def discard(line: str) -> None:
     """Discard a log line."""
 
 
+def keep_all() -> None:
+    """Let nothing go."""
+
+
 @dataclass(slots=True)
 class LoadedVersions:
     """Loaded versions, of which the least recently used is evicted when another needs room.
@@ -96,6 +100,8 @@ class LoadedVersions:
     cpu_class: str = ""
     """The class from ``serval.inference.cpu``; empty: no form is laid out for this machine."""
     log: Callable[[str], object] = discard
+    tidy: Callable[[], object] = keep_all
+    """Lets go what is not to be loaded any more."""
     _held: OrderedDict[tuple[str, str], Loaded] = field(default_factory=OrderedDict)
 
     def __contains__(self, key: tuple[str, str]) -> bool:

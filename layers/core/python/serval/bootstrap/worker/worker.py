@@ -39,12 +39,14 @@ from serval.inference.runtimes.onnx import Execution
 from serval.models.deployed_fleets import DeployedFleet, Fleets
 from serval.models.route import KnownVersions, VersionRegistry
 from serval.worker.program.assembly import assemble
+from serval.worker.program.candidate_check import CandidateCheck
 from serval.worker.program.faults import Retries
 from serval.worker.program.loaded_memory import LoadedMemory
 from serval.worker.program.machine import NoTask
 from serval.worker.program.open_version import OpenVersion
 from serval.worker.program.ports import Executors, Ports, WorkerIdentity
 from serval.worker.program.server_folder import ServerFolder, size_bytes
+from serval.worker.program.servers import Servers
 from serval.worker.program.settings import ServerSettings, WorkerSettings, limits
 from serval.worker.queue.loop import Intervals, Worker
 from serval.worker.shards.process import ShardProcess
@@ -86,9 +88,14 @@ def loaded_versions(
     """Build what holds versions in memory."""
     folder = Path(tempfile.mkdtemp(prefix="serval-"))
     server_folder = _server_folder(settings)
-    opening = OpenVersion(
-        registry.version, store, chosen, server_folder, handler_opening(settings, folder)
+    servers = Servers(
+        KnownVersions(registry).route,
+        store,
+        CandidateCheck(store).check,
+        server_folder,
+        port=settings.server_port,
     )
+    opening = OpenVersion(registry.version, chosen, servers.open, handler_opening(settings, folder))
     loaded = LoadedVersions(
         find=opening.find,
         store=store,
@@ -97,6 +104,7 @@ def loaded_versions(
         limits=limits(settings.memory_mib, folder),
         cpu_class=cpu_class(),
         log=print_line,
+        tidy=servers.tidy,
     )
     if server_folder is not None:
         server_folder.let_go = loaded.let_go

@@ -9,6 +9,7 @@ by itself.
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import httpx
@@ -45,7 +46,7 @@ class Completions:
         """
         check_signature(signature)
         self._server = server
-        server.await_ready(self._missing, ready_seconds)
+        server.await_ready(partial(find_missing, server.declared.model), ready_seconds)
 
     def run(self, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> list[Tensor]:
         """Complete every prompt, or answer every call of OpenAI's API.
@@ -66,7 +67,7 @@ class Completions:
             self._call({name: column[row] for name, column in columns.items()})
             for row in range(prompts.size)
         ]
-        texts = [self._text(answer) for answer in self._server.post_all(calls)]
+        texts = [self._text(answer.content) for answer in self._server.post_all(calls)]
         return [Tensor(spec.name, "BYTES", bytes_array(texts, prompts.shape)) for spec in outputs]
 
     def interrupt(self) -> None:
@@ -77,7 +78,9 @@ class Completions:
         """Hand calls on in the server's name for the model, and answer in the caller's."""
         asked = [OpenAICall.from_element(element) for element in calls.array.tolist()]
         answers = self._server.post_all([self._post(call) for call in asked])
-        written = [self._rename(answer, call) for answer, call in zip(answers, asked, strict=True)]
+        written = [
+            self._rename(answer.content, call) for answer, call in zip(answers, asked, strict=True)
+        ]
         return Tensor(ANSWERS, "BYTES", bytes_array(written, calls.array.shape))
 
     def _post(self, call: OpenAICall) -> HttpRequest:
@@ -110,15 +113,17 @@ class Completions:
                 f"{type(error).__name__}: {error}"
             ) from error
 
-    def _missing(self, client: httpx.Client) -> str:
-        answer = client.get("/v1/models")
-        if not answer.is_success:
-            return f"/v1/models gives {answer.status_code}"
-        try:
-            names = [str(model["id"]) for model in answer.json()["data"]]
-        except (LookupError, TypeError, ValueError):
-            return "/v1/models gives no list of models"
-        return "" if self._server.declared.model in names else f"its models are {', '.join(names)}"
+
+def find_missing(model: str, client: httpx.Client) -> str:
+    """Describe what keeps a model from being ready; empty if nothing does."""
+    answer = client.get("/v1/models")
+    if not answer.is_success:
+        return f"/v1/models gives {answer.status_code}"
+    try:
+        names = [str(found["id"]) for found in answer.json()["data"]]
+    except (LookupError, TypeError, ValueError):
+        return "/v1/models gives no list of models"
+    return "" if model in names else f"its models are {', '.join(names)}"
 
 
 def check_signature(signature: Signature) -> None:

@@ -1,24 +1,22 @@
-"""The ``http`` runtime: an inference server beside the worker, on the same machine.
+"""The runtimes ``http`` and ``container``: an inference server beside the worker, on its machine.
 
-It speaks the Open Inference Protocol V2 with binary tensors (Triton, a Neuron container, another
-Serval), or OpenAI's completions (vLLM and its like). It brings the model up by itself.
+It speaks the Open Inference Protocol V2 with binary tensors (Triton, another Serval), OpenAI's
+completions (vLLM and its like), or plain HTTP.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
 from serval.errors import InvalidInputs
 from serval.inference.runtimes import ArtifactUnreadable, RuntimeFailed
-from serval.models.version import ModelVersion
+from serval.models.server_declaration import HOST, ServerDeclaration
 
-HOST = "127.0.0.1"
-READY_SECONDS = 600.0
-"""How long a server may take to start: it may load tens of gigabytes first."""
 POLL_SECONDS = 0.5
 CONNECT_SECONDS = 5.0
 RUN_SECONDS = 3600.0
@@ -29,28 +27,13 @@ CALLS_AT_ONCE = 32
 """Requests sent at once to a server that batches by itself."""
 ANSWER_SHOWN = 500
 """Characters of an error's body in a message."""
+AGAIN_SECONDS = 120.0
+"""How long a run waits for a server that has ended and is started again."""
 REFUSALS = frozenset({400, 413, 422})
 
 
-@dataclass(frozen=True, slots=True)
-class ServerDeclaration:
-    """The inference server as a version's bundle declares it."""
-
-    protocol: str
-    port: int
-    model: str
-    """The server's name for it."""
-
-    @classmethod
-    def of(cls, record: ModelVersion) -> Self:
-        """Read it from a version's record."""
-        section: Mapping[str, Any] = record.bundle["runtime"]
-        return cls(section["protocol"], section["port"], section.get("model") or record.model)
-
-    @property
-    def address(self) -> str:
-        """Name the server in a message."""
-        return f"the inference server on {HOST}:{self.port}"
+def do_nothing() -> None:
+    """Do nothing about a version that is lost."""
 
 
 @dataclass(slots=True)
@@ -58,11 +41,15 @@ class Server:
     """An inference server, reached over persistent connections."""
 
     declared: ServerDeclaration
+    lost: Callable[[], object] = do_nothing
+    """Called when it turns out that it holds the version no longer."""
     client: httpx.Client = field(init=False)
     _calls: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(CALLS_AT_ONCE, "server")
     )
     _interrupted: Future[Any] = field(default_factory=Future)
+    _look: Callable[[httpx.Client], str] | None = None
+    """What it was waited for with; it must not refer to the model, which would never end."""
 
     def __post_init__(self) -> None:
         self.client = httpx.Client(
@@ -90,6 +77,7 @@ class Server:
         ArtifactUnreadable
             If something still is; it says what.
         """
+        self._look = look
         until = time.monotonic() + seconds
         while missing := self._missing(look):
             if time.monotonic() >= until:
@@ -100,8 +88,10 @@ class Server:
                 )
             pause(POLL_SECONDS)
 
-    def post_all(self, posts: Sequence[HttpRequest]) -> list[bytes]:
+    def post_all(self, posts: Sequence[HttpRequest]) -> list[httpx.Response]:
         """Make calls at once, and return their answers in order.
+
+        A server that is not there may be starting again: it is waited for, two minutes at most.
 
         Raises
         ------
@@ -126,20 +116,31 @@ class Server:
         if not self._interrupted.done():
             self._interrupted.set_result(None)
 
-    def _post(self, post: HttpRequest) -> bytes:
+    def _post(self, post: HttpRequest) -> httpx.Response:
         try:
-            answer = post(self.client)
+            answer = self._call(post)
         except httpx.HTTPError as error:
             raise RuntimeFailed(
                 f"{self.declared.address} does not answer: {type(error).__name__}: {error}; is it "
                 "up, and is 'runtime.port' in model.yaml its port?"
             ) from error
         if answer.is_success:
-            return answer.content
+            return answer
         said = answer.text[:ANSWER_SHOWN]
         if answer.status_code in REFUSALS:
             raise InvalidInputs(f"the inference server refuses these inputs: {said}")
         raise RuntimeFailed(f"{self.declared.address} answered {answer.status_code}: {said}")
+
+    def _call(self, post: HttpRequest) -> httpx.Response:
+        try:
+            return post(self.client)
+        except httpx.ConnectError:
+            # Nothing was sent, so nothing is done twice.
+            if self._look is None:
+                raise
+            with suppress(ArtifactUnreadable):
+                self.await_ready(self._look, min(self.declared.start_seconds, AGAIN_SECONDS))
+            return post(self.client)
 
     def _missing(self, look: Callable[[httpx.Client], str]) -> str:
         try:

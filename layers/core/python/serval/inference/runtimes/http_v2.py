@@ -1,10 +1,11 @@
 """The ``http`` runtime's servers that speak the Open Inference Protocol V2."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import httpx
 
-from serval.errors import ServalError
+from serval.errors import InvalidInputs, ServalError
 from serval.inference.runtimes import RuntimeFailed
 from serval.inference.runtimes.http_server import Server
 from serval.models.signature import TensorSpec
@@ -24,8 +25,11 @@ class ServedModel:
             If it has not come up by then.
         """
         self._server = server
-        self._path = f"/v2/models/{server.declared.model}"
-        server.await_ready(self._missing, ready_seconds)
+        declared = server.declared
+        self._path = f"/v2/models/{declared.model}"
+        if declared.version is not None:
+            self._path += f"/versions/{declared.version}"
+        server.await_ready(partial(find_missing, self._path), ready_seconds)
 
     def run(self, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> list[Tensor]:
         """Run once on inputs that fit the signature.
@@ -41,14 +45,19 @@ class ServedModel:
 
         def post(client: httpx.Client) -> httpx.Response:
             headers = {HEADER: str(len(head)), "Content-Type": "application/octet-stream"}
-            answer = client.post(f"{self._path}/infer", content=body, headers=headers)
-            lengths.append(answer.headers.get(HEADER))
-            return answer
+            return client.post(f"{self._path}/infer", content=body, headers=headers)
 
-        lengths: list[str | None] = []
-        [answered] = self._server.post_all([post])
         try:
-            return read_response(answered, lengths[0], outputs)
+            [answer] = self._server.post_all([post])
+        except InvalidInputs as refused:
+            if missing := find_missing(self._path, self._server.client):
+                self._server.lost()
+                raise RuntimeFailed(
+                    f"{self._server.declared.address} holds the version no longer: {missing}"
+                ) from refused
+            raise
+        try:
+            return read_response(answer.content, answer.headers.get(HEADER), outputs)
         except ServalError as error:
             raise RuntimeFailed(
                 f"{self._server.declared.address} answered what is no V2 response: {error}"
@@ -58,6 +67,8 @@ class ServedModel:
         """End the run that is under way, and every later one, with ``RuntimeFailed``."""
         self._server.interrupt()
 
-    def _missing(self, client: httpx.Client) -> str:
-        answer = client.get(f"{self._path}/ready")
-        return "" if answer.is_success else f"{self._path}/ready gives {answer.status_code}"
+
+def find_missing(path: str, client: httpx.Client) -> str:
+    """Describe what keeps a model from being ready; empty if nothing does."""
+    answer = client.get(f"{path}/ready")
+    return "" if answer.is_success else f"{path}/ready gives {answer.status_code}"

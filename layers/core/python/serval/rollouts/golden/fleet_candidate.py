@@ -9,6 +9,7 @@ from collections.abc import Callable
 from serval.errors import ArtifactUnavailable, ModelTooLarge
 from serval.inference.loaded import Loaded
 from serval.inference.runtimes import OperatorMissing
+from serval.models.server_declaration import SERVED
 from serval.rollouts.documents import GoldenReport, TargetFleet
 from serval.rollouts.golden.answers import GoldenAnswers
 from serval.rollouts.golden.candidate import Candidate
@@ -28,10 +29,10 @@ class NotCheckable(Exception):
 def expect_runnable(candidate: Candidate) -> None:
     """Raise ``NotCheckable`` if something runs the candidate that is not here."""
     record = candidate.record
-    if record.runtime == "http":
+    if record.runtime in SERVED:
         raise NotCheckable(
-            f"not checked before it gets traffic: an inference server runs {record.artifact}, and "
-            f"there is none here; {CANARY}"
+            f"not checked here, where there is no inference server to run {record.artifact}: each "
+            "machine of its fleet asks a candidate its golden requests before it gets traffic there"
         )
     if record.runtime == "python" and candidate.fleet is not None:
         raise NotCheckable(

@@ -10,6 +10,7 @@ from serval.clock import Clock, utc_now
 from serval.models.metrics import FLUSH_SECONDS
 from serval.models.registry import ModelRegistry, Rollout
 from serval.models.route import ROUTE_SECONDS
+from serval.models.server_declaration import AT_ONCE, shares_traffic
 from serval.rollouts.control import RolloutControl, RolloutRefused
 from serval.rollouts.policy.canary_policy import CanaryPolicy, alarm_names, canary_policy
 from serval.rollouts.policy.decide import Decision, Hold, Step, decide, seconds_to_next_look
@@ -89,7 +90,9 @@ class Evaluate:
         decision = decide(policy, step, stable, candidate, alarms.ringing)
         report = measured.report(rollout.baseline, rollout.version)
         rollout = replace(rollout, details={**rollout.details, "metrics": report})
-        rollout = self.control.apply(rollout, with_remark(decision, alarms))
+        at_once = not shares_traffic(bundle)
+        remarked = with_remarks(decision, alarms, at_once=at_once)
+        rollout = self.control.apply(rollout, remarked)
         return self._outcome(rollout, policy, decision)
 
     def _outcome(self, rollout: Rollout, policy: CanaryPolicy, decision: Decision) -> Outcome:
@@ -102,9 +105,11 @@ class Evaluate:
         return {"status": rollout.status, "wait_seconds": math.ceil(seconds)}
 
 
-def with_remark(decision: Decision, alarms: Alarms) -> Decision:
-    """Add to the reason the bundle's alarms that do not exist."""
-    if not alarms.missing:
-        return decision
-    missing = ", ".join(map(repr, alarms.missing))
-    return replace(decision, reason=f"{decision.reason}; no CloudWatch alarm is named {missing}")
+def with_remarks(decision: Decision, alarms: Alarms, *, at_once: bool) -> Decision:
+    """Add to the reason alarms that do not exist, and that a rollout takes all traffic at once."""
+    remarks = []
+    if alarms.missing:
+        remarks.append(f"no CloudWatch alarm is named {', '.join(map(repr, alarms.missing))}")
+    if at_once:
+        remarks.append(AT_ONCE)
+    return replace(decision, reason="; ".join([decision.reason, *remarks]))

@@ -4,6 +4,7 @@ import threading
 from dataclasses import dataclass, field
 
 from serval.inference.loaded import Loaded, LoadedVersions
+from serval.models.server_declaration import shares_traffic
 from serval.models.version import ModelVersion
 
 
@@ -37,7 +38,12 @@ class LoadedMemory:
             self._lock.release()
 
     def load_ahead(self, record: ModelVersion) -> None:
-        """Load a version that is needed next, if there is room beside the others."""
+        """Load a version that is needed next, if there is room beside the others.
+
+        A server that holds one version would end the one that runs.
+        """
+        if not shares_traffic(record.bundle):
+            return
         with self._lock:
             if (record.model, record.version) not in self.loaded and self.loaded.has_room(record):
                 self.loaded.get(record.model, record.version)
@@ -47,6 +53,11 @@ class LoadedMemory:
         with self._lock:
             loaded = (record.model, record.version) in self.loaded
             return loaded or self.loaded.has_room(record)
+
+    def tidy(self) -> None:
+        """Let versions go that are not to be loaded any more."""
+        with self._lock:
+            self.loaded.tidy()
 
     def names(self) -> tuple[str, ...]:
         """List the versions in memory, as ``textgen:3``."""

@@ -1,5 +1,6 @@
 """The folder from which an inference server takes versions; the least recently used ones go."""
 
+import re
 import shutil
 import tarfile
 from collections import OrderedDict
@@ -14,6 +15,14 @@ from serval.models.version import ModelVersion
 
 ARCHIVES = (".tar", ".tar.gz", ".tgz")
 PARTIAL = ".partial"
+SETTINGS = "config.pbtxt"
+"""Triton's settings of a model, which lie beside the folder of its version."""
+TOKENS = re.compile(
+    r"#[^\n]*"
+    r"|\bname\s*:\s*(?:\"[^\"\n]*\"|'[^'\n]*')[,;]?"
+    r"|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'"
+    r"|[{}<>]"
+)
 Key = tuple[str, str]
 """Model and version."""
 
@@ -24,7 +33,7 @@ def ignore(model: str, version: str) -> None:
 
 @dataclass(slots=True)
 class ServerFolder:
-    """Holds versions as ``<model>/<version>/``, each whole, up to a limit of bytes.
+    """Holds versions as ``<model>-<version>/<version>/``, each whole, up to a limit of bytes.
 
     It is used by one thread at a time: by the one that loads.
     """
@@ -32,7 +41,10 @@ class ServerFolder:
     folder: Path
     limit_bytes: int
     let_go: Callable[[str, str], object] = ignore
-    """Called before a version is deleted, so that nobody starts to use it."""
+    """Called before a version goes, so that nobody starts to use it."""
+    released: Callable[[str, str], object] = ignore
+    """Called when nobody uses a version any more, before it is deleted or another takes its
+    place."""
     _sizes: OrderedDict[Key, int] = field(default_factory=OrderedDict)
     """Bytes of each version in the folder, the least recently used first."""
     _users: WeakValueDictionary[Key, Model] = field(default_factory=WeakValueDictionary)
@@ -43,7 +55,13 @@ class ServerFolder:
             shutil.rmtree(partial)
         left = [path for path in self.folder.glob("*/*") if path.is_dir()]
         for path in sorted(left, key=lambda path: path.stat().st_mtime):
-            self._sizes[path.parent.name, path.name] = size_bytes(path)
+            model = path.parent.name.removesuffix(f"-{path.name}")
+            self._sizes[model, path.name] = size_bytes(path)
+
+    def place(self, key: Key) -> Path:
+        """Return the folder of a version's files."""
+        model, version = key
+        return self.folder / f"{model}-{version}" / version
 
     def hand_over(self, record: ModelVersion, fetch: Callable[[str, Path], object]) -> None:
         """Add a version's files, archives unpacked; they appear all at once.
@@ -57,7 +75,7 @@ class ServerFolder:
         if key in self._sizes:
             self._sizes.move_to_end(key)
             return
-        place = self.folder / record.model / record.version
+        place = self.place(key)
         partial = place.with_name(f"{record.version}{PARTIAL}")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
@@ -69,12 +87,23 @@ class ServerFolder:
             if path.lower().endswith(ARCHIVES):
                 self._unpack(record, destination, partial)
         size = size_bytes(partial)
+        if (settings := partial / SETTINGS).is_file():
+            (place.parent / SETTINGS).write_text(without_name(settings.read_text()))
+            settings.unlink()
         partial.rename(place)
         self._sizes[key] = size
 
     def note_user(self, record: ModelVersion, model: Model) -> None:
         """Keep a version for as long as this model of it is in use."""
         self._users[record.model, record.version] = model
+
+    def release(self, key: Key) -> bool:
+        """Let a version go, whose files stay; return False if it is still in use."""
+        self.let_go(*key)
+        if key in self._users:
+            return False
+        self.released(*key)
+        return True
 
     def _unpack(self, record: ModelVersion, path: Path, partial: Path) -> None:
         """Replace an archive by its members, which ``verify`` has checked."""
@@ -88,7 +117,9 @@ class ServerFolder:
         for key in list(self._sizes):
             if sum(self._sizes.values()) + needed_bytes <= self.limit_bytes:
                 return
-            self._evict(key)
+            if self.release(key):
+                shutil.rmtree(self.place(key).parent)
+                del self._sizes[key]
         if sum(self._sizes.values()) + needed_bytes > self.limit_bytes:
             raise ArtifactUnavailable(
                 record.model,
@@ -97,12 +128,18 @@ class ServerFolder:
                 f"{self.limit_bytes}, and {sum(self._sizes.values())} of them are in use",
             )
 
-    def _evict(self, key: Key) -> None:
-        """Delete a version, unless it is still in use."""
-        self.let_go(*key)
-        if key not in self._users:
-            shutil.rmtree(self.folder.joinpath(*key))
-            del self._sizes[key]
+
+def without_name(settings: str) -> str:
+    """Remove the model's own name from Triton's settings, since its folder's has to be the same."""
+    depth = 0
+
+    def keep(found: re.Match[str]) -> str:
+        nonlocal depth
+        token = found[0]
+        depth += (token in "{<") - (token in "}>")
+        return "" if depth == 0 and token.startswith("name") else token
+
+    return TOKENS.sub(keep, settings)
 
 
 def size_bytes(folder: Path) -> int:

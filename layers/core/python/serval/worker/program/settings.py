@@ -61,6 +61,8 @@ class ServerSettings(Settings):
     """What versions may take of memory; 0: three quarters of the machine's."""
     server_folder: str = ""
     """Where the inference server beside it takes artifacts from; empty: it brings its own."""
+    server_port: int = 0
+    """The server's first port; 0: the one that a bundle names."""
     uv: str = ""
     """Path of uv, which installs the packages of handlers; empty: pip does."""
     host: str = "127.0.0.1"

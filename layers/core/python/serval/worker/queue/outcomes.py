@@ -92,4 +92,5 @@ class WorkerCounts:
                 elif fault_of(failure) != "stage":
                     self.metrics.count_failure(model, "candidate")
             case Failed(error) if fault_of(error) == "version":
-                self.metrics.count_failure(model, one.aim.track)
+                replaced = error is one.candidate_failure
+                self.metrics.count_failure(model, "candidate" if replaced else one.aim.track)

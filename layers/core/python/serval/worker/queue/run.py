@@ -13,6 +13,7 @@ from serval.models.route import KnownVersions
 from serval.requests.ports import RequestStore
 from serval.worker.program.faults import RETRY_SECONDS, Retries
 from serval.worker.program.loaded_memory import LoadedMemory
+from serval.worker.program.servers import VersionNotHeld
 from serval.worker.queue.batch import Batch
 from serval.worker.queue.close import Close
 from serval.worker.queue.held import Held
@@ -75,6 +76,10 @@ class Runner:
         if batch.held:
             ended += self._run(batch)
         self._loaded = None
+        try:
+            self.memory.tidy()
+        except self.retries.errors as error:
+            self.retries.warn("letting versions go", error)
         return [each for each in ended if not isinstance(each[1], Streaming)]
 
     def interrupt(self) -> None:
@@ -139,6 +144,9 @@ class Runner:
 
     def _instead(self, one: Held, failure: ServalError) -> Outcome:
         """Let the stable version answer what the candidate could not, in the same attempt."""
+        if isinstance(failure, VersionNotHeld) and one.candidate_failure is not None:
+            # The server has the candidate in the stable version's place.
+            return Failed(one.candidate_failure)
         if one.fallback is None:
             nobodys = fault_of(failure) == "stage"
             return GivenBack(RETRY_SECONDS) if nobodys else Failed(failure)
