@@ -37,6 +37,7 @@ STAGES: Mapping[str, Sequence[str]] = {
         "platform",
         "real_clients",
         "realtime",
+        "light_requests",
         "tasks",
         "task_commands",
     ),

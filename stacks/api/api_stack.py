@@ -69,6 +69,7 @@ class ApiStack(Stack):
             api=api,
             fleets=models.fleets,
             stream_url=streams.url.url,
+            answer_memory_mib=max([stage.answer_memory_mib, *models.graph_memories]),
         )
         inference = Inference(
             Construct(self, "Inference"),

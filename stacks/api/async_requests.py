@@ -5,7 +5,12 @@ from collections.abc import Mapping, Sequence
 from aws_cdk import Duration
 from constructs import Construct
 
-from serval.requests.settings import RequestsSettings, SubmitSettings, WaitSettings
+from serval.requests.settings import (
+    RequestsSettings,
+    SubmitSettings,
+    WaitSettings,
+    light_upload_bytes,
+)
 from stacks.api.http_api import ServalHttpApi
 from stacks.api.inference import model_routes
 from stacks.fleets.control import FleetControl
@@ -48,20 +53,20 @@ class AsyncRequests(Construct):
         rights: FleetRights,
         control: FleetControl,
         stream_url: str,
+        answer_memory_mib: int,
     ) -> None:
         super().__init__(scope, id_)
         self._stage, self._layers, self._storage = stage, layers, storage
         self._rights, self._control = rights, control
         waiting = {"waiting_places": stage.concurrency.waiting}
-        waking = {**self._settings, **control.settings, **waiting}
+        upload = {"light_upload_bytes": light_upload_bytes(answer_memory_mib)}
+        waking = {**self._settings, **control.settings, **waiting, **upload}
         callback_local = int(stage.callback_local)
         self.submit = self._submit(
             SubmitSettings.environment(callback_local=callback_local, **waking)
         )
-        fleets = control.settings["fleets"]
         self.requests = self._requests(
             RequestsSettings.environment(
-                fleets=fleets,
                 streams_table=storage.streams.table.table_name,
                 stream_url=stream_url,
                 **self._settings,
@@ -92,6 +97,8 @@ class AsyncRequests(Construct):
     def _submit(self, settings: Mapping[str, str]) -> ServalFunction:
         function = self._function("submit", "inference", settings, memory_mib=1024)
         self._allow_to_make_requests(function)
+        self._rights.grant_send_light(function)
+        self._storage.registry.grant_list_models(function)
         self._storage.requests.grant_work(function)
         return function
 
@@ -99,6 +106,7 @@ class AsyncRequests(Construct):
         function = self._function("requests", "control", settings, memory_mib=512)
         self._storage.registry.grant_admit(function)
         self._storage.registry.grant_issue(function)
+        self._storage.registry.grant_list_models(function)
         self._storage.requests.grant_work(function)
         self._storage.requests.grant_list(function)
         self._storage.streams.grant_read(function)

@@ -33,7 +33,6 @@ class Callbacks(Construct):
         stage: Stage,
         layers: Layers,
         storage: StorageStack,
-        in_use: bool,
     ) -> None:
         super().__init__(scope, id_)
         name = callbacks_queue_name(stage.name)
@@ -71,7 +70,7 @@ class Callbacks(Construct):
         storage.requests.grant_change(self.function)
         storage.data.grant_results(self.function)
         storage.registry.grant_secrets(self.function)
-        # Polling takes about 648,000 calls a month, of the million that SQS offers for free.
+        # Polling takes about 648,000 calls a month (docs/decisions/0029).
         acknowledge(self.function, {"Serverless-LambdaEventSourceMappingDestination": QUEUED})
         self.function.function.add_event_source(
             SqsEventSource(
@@ -80,6 +79,5 @@ class Callbacks(Construct):
                 report_batch_item_failures=True,
                 # Slow receivers must not use up the account's concurrency.
                 max_concurrency=stage.concurrency.callbacks,
-                enabled=in_use,
             )
         )

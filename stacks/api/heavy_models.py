@@ -8,6 +8,7 @@ from serval.models.deployed_fleets import Fleets
 from stacks.api.async_requests import AsyncRequests
 from stacks.api.callbacks import Callbacks
 from stacks.api.http_api import ServalHttpApi
+from stacks.api.light_requests import LightRequests
 from stacks.fleets.control import FleetControl
 from stacks.fleets.rights import FleetRights
 from stacks.fleets.sagemaker.control import EndpointControl
@@ -18,7 +19,7 @@ from stacks.storage.storage_stack import StorageStack
 
 
 class HeavyModels(Construct):
-    """Everything about fleets except queues and machines; idle and free without fleets."""
+    """Async requests, and everything about fleets except their queues and machines."""
 
     def __init__(
         self,
@@ -31,16 +32,19 @@ class HeavyModels(Construct):
         api: ServalHttpApi,
         fleets: Fleets,
         stream_url: str,
+        answer_memory_mib: int,
     ) -> None:
         super().__init__(scope, id_)
         rights = FleetRights(stage, fleets, storage.registry)
-        callbacks = Callbacks(
+        callbacks = Callbacks(self, "Callbacks", stage=stage, layers=layers, storage=storage)
+        light = LightRequests(
             self,
-            "Callbacks",
+            "Light",
             stage=stage,
             layers=layers,
             storage=storage,
-            in_use=bool(fleets.by_name),
+            rights=rights,
+            memory_mib=answer_memory_mib,
         )
         endpoints = EndpointControl(
             self, "Endpoints", stage=stage, layers=layers, storage=storage, rights=rights
@@ -64,10 +68,12 @@ class HeavyModels(Construct):
             rights=rights,
             control=control,
             stream_url=stream_url,
+            answer_memory_mib=answer_memory_mib,
         )
         self.wait = requests.wait
         self.functions: Sequence[ServalFunction] = [
             *requests.functions,
+            light.function,
             callbacks.function,
             *endpoints.functions,
             *control.functions,

@@ -57,7 +57,6 @@ class Streams(ServalFunction):
                     **shared,
                     requests_table=storage.requests.table.table_name,
                     data_bucket=storage.data.bucket_name,
-                    fleets=rights.fleets.to_text(),
                     streams_table=storage.streams.table.table_name,
                     waiting_places=0,
                 ),
@@ -70,6 +69,7 @@ class Streams(ServalFunction):
         storage.artifacts.grant_load(self)
         storage.registry.grant_admit(self)
         storage.registry.grant_redeem(self)
+        storage.registry.grant_list_models(self)
         storage.requests.grant_change(self)
         storage.streams.grant_read(self)
         rights.grant_call_back(self)

@@ -93,6 +93,7 @@ class FleetControl(Construct):
         self.allow_to_wake(function)
         self._endpoints.allow_to_complete(function)
         self._rights.grant_send(function)
+        self._rights.grant_send_light(function)
         self._storage.requests.grant_list_open(function)
         self._storage.requests.grant_work(function)
         self._rights.grant_call_back(function)

@@ -3,7 +3,8 @@
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
-from stacks.fleets.model_queues import ModelQueues, shards_queue
+from serval.models.resource_names import queue_name
+from stacks.fleets.model_queues import RequestQueues, shards_queue
 from stacks.fleets.network import FleetNetwork
 from stacks.fleets.rights import FleetRights
 from stacks.fleets.sagemaker.fleet import SageMakerFleet
@@ -47,7 +48,13 @@ class FleetsStack(Stack):
     def _queues(self) -> None:
         queues = Construct(self, "Queues")
         for model in self._models.fleets.models:
-            ModelQueues(queues, model, stage=self._stage, model=model)
+            RequestQueues(
+                queues,
+                model,
+                name=queue_name(self._stage.name, model),
+                failed=f"Requests of model {model} have failed for good: "
+                f"`serval redrive {model} --inspect`",
+            )
         for fleet in self._rights.of_kind("spot"):
             shards_queue(queues, self._stage, fleet)
 

@@ -1,10 +1,10 @@
-"""The queues of fleets: two for each model, and one for each fleet's shards."""
+"""The queues of requests, each with a dead-letter queue, and those of fleets' shards."""
 
 from aws_cdk import Duration
 from aws_cdk.aws_sqs import DeadLetterQueue, Queue, QueueEncryption
 from constructs import Construct
 
-from serval.models.resource_names import dead_letter_queue_name, queue_name, shards_queue_name
+from serval.models.resource_names import DEAD, shards_queue_name
 from stacks.stage.acknowledgements import acknowledge
 from stacks.stage.alarms import raise_alarm
 from stacks.stage.dead_letters import RETENTION, dead_letter_queue
@@ -21,32 +21,40 @@ WAITED_FOR = "the state machine waits for each shard, and workers end those that
 LAST_STOP = "it is the dead-letter queue: requests wait here for a person and `serval redrive`"
 
 
-class ModelQueues(Construct):
-    """A model's queue and dead-letter queue, with the names by which workers find them."""
+class RequestQueues(Construct):
+    """A queue and its dead-letter queue, with the names by which workers find them."""
 
-    def __init__(self, scope: Construct, id_: str, *, stage: Stage, model: str) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        name: str,
+        hidden: Duration = LEASE,
+        failed: str | None = None,
+    ) -> None:
         super().__init__(scope, id_)
-        self.dead_letters = dead_letter_queue(
-            self, "DeadLetters", dead_letter_queue_name(stage.name, model), LAST_STOP
-        )
+        self.dead_letters = dead_letter_queue(self, "DeadLetters", name + DEAD, LAST_STOP)
         self.queue = Queue(
             self,
             "Queue",
-            queue_name=queue_name(stage.name, model),
+            queue_name=name,
             encryption=QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
             retention_period=RETENTION,
             receive_message_wait_time=LONG_POLL,
-            visibility_timeout=LEASE,
+            visibility_timeout=hidden,
             dead_letter_queue=DeadLetterQueue(queue=self.dead_letters, max_receive_count=RECEIPTS),
         )
+        if failed is None:
+            return
         raise_alarm(
             self,
             "Alarm",
             self.dead_letters.metric_approximate_number_of_messages_visible(
                 period=Duration.minutes(5), statistic="Maximum"
             ),
-            f"Requests of model {model} have failed for good: `serval redrive {model} --inspect`",
+            failed,
         )
 
 

@@ -11,6 +11,7 @@ from serval.models.resource_names import (
     cluster_name,
     dead_letter_queue_name,
     endpoint_name,
+    light_queue_name,
     queue_name,
     service_name,
     shards_queue_name,
@@ -90,6 +91,10 @@ class FleetRights:
     def grant_send(self, granted: Granted) -> None:
         """Grant sending messages about requests of every fleet model."""
         self._on_queues(granted, SEND, queue_name, self.fleets.models)
+
+    def grant_send_light(self, granted: Granted) -> None:
+        """Grant sending messages about requests of models on Lambda."""
+        self._allow(granted, SEND, [arn(granted, "sqs", light_queue_name(self.stage.name))])
 
     def grant_ask(self, granted: Granted) -> None:
         """Grant sending shards to the queue of every spot fleet, whose URL is known."""

@@ -44,7 +44,7 @@ class FleetRules(Construct):
             # standing still and enables it.
             enabled=False,
         )
-        self._periodic("Sweep", sweep, SWEEP, enabled=bool(rights.fleets.by_name))
+        self._periodic("Sweep", sweep, SWEEP, enabled=True)
         services = [
             arn(
                 fallback,

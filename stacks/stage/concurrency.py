@@ -11,7 +11,7 @@ from dataclasses import dataclass
 NEW_ACCOUNT = 10
 LEFT = 100
 """Concurrency that AWS requires to stay unreserved."""
-MOST_SCANS, MOST_CALLBACKS, LEAST_CALLBACKS = 40, 10, 2
+MOST_SCANS, MOST_CALLBACKS, LEAST_MAPPED = 40, 10, 2
 """The minimum for a queue's mapping is 2."""
 
 
@@ -44,6 +44,11 @@ class Concurrency:
         return max(1, self.quota // 5)
 
     @property
+    def answers(self) -> int:
+        """Async requests of models on Lambda that run at once."""
+        return max(LEAST_MAPPED, self.quota // 20)
+
+    @property
     def callbacks(self) -> int:
         """Callbacks that are delivered at once."""
-        return max(LEAST_CALLBACKS, min(MOST_CALLBACKS, self.quota // 5))
+        return max(LEAST_MAPPED, min(MOST_CALLBACKS, self.quota // 5))

@@ -1,7 +1,7 @@
 """Read what the repository's models need from a stage: own functions, fleets, schedules."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from serval.models.resource_names import (
     DEAD,
     callbacks_queue_name,
     dead_letter_queue_name,
+    light_queue_name,
     queue_name,
     shards_queue_name,
 )
@@ -56,6 +57,11 @@ class DeployedModels:
     """Model → its bundle's folder, for custom Python on Lambda."""
     fleet_handlers: frozenset[str]
     """Models of fleets that are custom Python."""
+
+    @property
+    def graph_memories(self) -> Sequence[int]:
+        """Memory in MiB of the own functions of models that are no custom Python."""
+        return [mib for name, mib in self.own_functions.items() if name not in self.handlers]
 
     def machine_prices_json(self) -> str:
         """Return the known prices of spot fleets' machines, in microdollars an hour.
@@ -139,8 +145,8 @@ def _is_light_handler(bundle: Bundle) -> bool:
 
 def _name_reasons(fleets: Fleets) -> Iterator[str]:
     """Return the models whose queues would share a name with another queue, as reasons."""
-    callbacks = callbacks_queue_name(STAGE)
-    taken = {callbacks, callbacks + DEAD, dead_letters_name(STAGE)}
+    callbacks, light = callbacks_queue_name(STAGE), light_queue_name(STAGE)
+    taken = {callbacks, callbacks + DEAD, light, light + DEAD, dead_letters_name(STAGE)}
     taken |= {shards_queue_name(STAGE, fleet) for fleet in fleets.by_name}
     for model in sorted(fleets.models):
         own = {queue_name(STAGE, model), dead_letter_queue_name(STAGE, model)}

@@ -24,7 +24,7 @@ RATE_PER_SECOND, BURST = 1000, 2000
 FLEET_ZONES = 3
 TRACING = {"off": Tracing.DISABLED, "active": Tracing.ACTIVE}
 LAPTOP_CONCURRENCY = 150
-VERIFICATION_MEMORY_MIB = 3008
+VERIFICATION_MEMORY_MIB = MOST_MEMORY_MIB = 3008
 """The most memory that a new AWS account may give a function."""
 
 
@@ -50,6 +50,8 @@ class Stage:
     """Prefixes outside the data bucket that callers' batch jobs may name, separated by commas."""
     verification_memory_mib: int = VERIFICATION_MEMORY_MIB
     """Memory of the functions that verify and optimise: 2.5 and 3.5 MiB per MiB of artifact."""
+    answer_memory_mib: int = MOST_MEMORY_MIB
+    """Memory of the function that answers async requests of models on Lambda."""
     architecture: Architecture = Architecture.ARM_64
     layers: str = "aws"
     """Variant of the layers: built for Lambda, or for this machine's Python."""
@@ -98,6 +100,7 @@ class Stage:
             verification_memory_mib=context.count(
                 "verification_memory_mib", VERIFICATION_MEMORY_MIB
             ),
+            answer_memory_mib=context.count("answer_memory_mib", MOST_MEMORY_MIB),
             concurrency=Concurrency(
                 context.count(
                     "lambda_concurrency", LAPTOP_CONCURRENCY if name == LOCAL else NEW_ACCOUNT

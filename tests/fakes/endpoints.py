@@ -166,7 +166,7 @@ class ManagedFleet:
         """Let a request come, with its message."""
         now = timestamp(self.clock())
         self.requests.rows[request_id] = async_request(
-            request_id, model=model, fleet="managed", created=now, updated=now, **members
+            request_id, model=model, created=now, updated=now, **{"fleet": "managed"} | members
         )
         self.queues.send(model, request_id)
 

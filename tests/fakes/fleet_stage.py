@@ -8,8 +8,10 @@ from typing import Any
 
 from serval.aws.sqs.queues import QueueCounts
 from serval.clock import timestamp, utc_now
+from serval.errors import ModelNotFound
 from serval.fleets.state import FleetState, WorkerState
 from serval.models.deployed_fleets import Fleets
+from serval.models.route import Route
 from serval.requests.redrive import DeadLetter
 from tests.fakes.command_line import Terminal
 from tests.fakes.requests import (
@@ -46,6 +48,18 @@ class Queues(InMemoryQueue):
         self.letters.release_dead_letters(model, letters)
 
 
+class RegisteredModels:
+    """What ``DynamoDBRegistry`` tells of models: those of the fleets, and one on Lambda."""
+
+    def models(self) -> Sequence[str]:
+        return sorted([*FLEETS.models, "iris"])
+
+    def route(self, model: str) -> Route:
+        if model not in self.models():
+            raise ModelNotFound(model)
+        return Route("1")
+
+
 @dataclass
 class FleetStage(Terminal):
     """A user whose stage has the fleets ``gpu`` (spot) and ``managed``."""
@@ -53,6 +67,7 @@ class FleetStage(Terminal):
     name: str = "local"
     local: object = True
     fleets: Fleets = FLEETS
+    registry: RegisteredModels = field(default_factory=RegisteredModels)
     requests: InMemoryRequests = field(default_factory=InMemoryRequests)
     queues: Queues = field(default_factory=Queues)
     fleet_states: InMemoryFleetStates = field(default_factory=InMemoryFleetStates)

@@ -65,6 +65,7 @@ TEXTGEN = Signature(
     (TensorSpec("prompt", "UINT8", (-1, -1)),), (TensorSpec("completion", "UINT8", (-1, 64)),)
 )
 LEASE = lifecycle.timedelta(seconds=60)
+LIGHT_UPLOAD_BYTES = 400_000_000
 
 
 def inference_request(text: str = PROMPT, **members: Any) -> dict[str, Any]:
@@ -186,11 +187,11 @@ class Bench:
 
     @property
     def access(self) -> RequestAccess:
-        return RequestAccess(self.store, tuple(FLEETS.models))
+        return RequestAccess(self.store, lambda: [*FLEETS.models, "iris"])
 
     @property
     def submitting(self) -> Submit:
-        checks = SubmissionChecks(FLEETS, self.edge.version)
+        checks = SubmissionChecks(FLEETS, self.edge.version, light_upload_bytes=LIGHT_UPLOAD_BYTES)
         return Submit(checks, self.store, self.payloads, self.queue, self.woken, self.clock)
 
     @property

@@ -231,6 +231,25 @@ class World:
             log=self.log.append,
         )
 
+    def open_versions(self, name: str) -> LoadedVersions:
+        """Give what a worker of this name has in memory."""
+        return LoadedVersions(
+            self.registry.version, self.registry, self.open_model, self.folder / name, self.limits
+        )
+
+    def stepped(self) -> Executors:
+        """Give what a worker without threads works by."""
+        inline = Inline()
+        return Executors(
+            calls=inline,
+            beats=inline,
+            finishes=inline,
+            appends=inline,
+            clock=self.clock,
+            monotonic=self.clock.monotonic,
+            pause=self.clock.pass_seconds,
+        )
+
     def worker(
         self,
         name: str = "w1",
@@ -238,9 +257,6 @@ class World:
         loaded: LoadedVersions | None = None,
     ) -> "Stepped":
         """Start a worker, whose steps a test takes one by one."""
-        loaded = loaded or LoadedVersions(
-            self.registry.version, self.registry, self.open_model, self.folder / name, self.limits
-        )
         post = WorkerIdentity(
             worker=name,
             fleet="gpu",
@@ -250,17 +266,9 @@ class World:
             poll_seconds=self.poll_seconds,
             intervals=self.intervals,
         )
-        inline = Inline()
-        stepped = Executors(
-            calls=inline,
-            beats=inline,
-            finishes=inline,
-            appends=inline,
-            clock=self.clock,
-            monotonic=self.clock.monotonic,
-            pause=self.clock.pass_seconds,
-        )
-        return Stepped(assemble(self.ports(), post, loaded, engine or stepped), self.clock)
+        loaded = loaded or self.open_versions(name)
+        worker = assemble(self.ports(), post, loaded, engine or self.stepped())
+        return Stepped(worker, self.clock)
 
 
 @dataclass

@@ -2,11 +2,13 @@
 
 import gzip
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from serval.access.api_key import hash_api_key
+from serval.models.deployed_fleets import LAMBDA
 from serval.models.signature import Signature, TensorSpec
 from serval.requests.request import INLINE_BYTES
 from tests.fakes.handlers import imported, recorded
@@ -20,6 +22,7 @@ from tests.fakes.submission import (
     call,
     inference_request,
     refusal,
+    result,
 )
 
 
@@ -132,12 +135,6 @@ def test_a_version_in_the_path_goes_before_the_header(bench: Bench) -> None:
         (call("submit", key="srv_iris"), 403, "no scope for model 'textgen'"),
         (call("submit", "/async/models/absent/infer"), 404, "'absent' is not registered"),
         (
-            call("submit", "/async/models/iris/infer"),
-            404,
-            "model 'iris' runs on no fleet, so it has no async requests: it answers at once to "
-            "POST /v2/models/iris/infer",
-        ),
-        (
             call("submit", "/async/models/textgen/versions/7/infer"),
             404,
             "model 'textgen' has no version '7'",
@@ -232,3 +229,23 @@ def test_bytes_that_came_as_text_are_refused_as_damaged(bench: Bench) -> None:
     text = bytes([0xE9, 0xFF, 0x80, 65, 66]).decode("utf-8", "replace")
     given = call("submit", body=text, inference_header_content_length="0")
     assert "damaged on the way" in refusal(bench.submit.reply(given), 400)
+
+
+def test_a_model_on_lambda_takes_async_requests_too(bench: Bench) -> None:
+    document = answered(bench.submit.reply(call("submit", "/async/models/iris/infer")), 202)
+    assert (document["model"], document["status"]) == ("iris", "queued")
+    assert bench.row.fleet == LAMBDA
+    assert bench.queue.sent == {"iris": [bench.row.id]}
+    bench.succeed(bench.row.id, result(model="iris"))
+    reply = bench.requests.reply(call("requests_get", f"/async/requests/{bench.row.id}"))
+    assert answered(reply, 200)["status"] == "succeeded"
+
+
+def test_custom_python_on_lambda_takes_no_async_requests(bench: Bench) -> None:
+    record = bench.edge.records["iris", "1"]
+    bench.edge.records["iris", "1"] = replace(record, runtime="python")
+    for event, path in (("submit", "infer"), ("submit_upload", "uploads")):
+        reply = bench.submit.reply(call(event, f"/async/models/iris/{path}"))
+        said = "model 'iris' is custom Python on Lambda, which takes no async requests: call POST"
+        assert said in refusal(reply, 404)
+    assert not bench.store.rows

@@ -110,7 +110,6 @@ def test_large_puts_that_race_for_an_id_do_not_overwrite_each_other(bench: Bench
         (put("r", ASKED, key=None), 401, "no API key"),
         (put("r", "{", key=None), 401, "no API key"),
         (put("r", ASKED, key="srv_iris"), 403, "no scope for model 'textgen'"),
-        (put("r", {**ASKED, "model": "iris"}), 404, "model 'iris' runs on no fleet"),
         (put("r", {**ASKED, "model": "absent"}), 404, "'absent' is not registered"),
         (put("r", {**ASKED, "version": "9"}), 404, "has no version '9'"),
         (put("-r", ASKED), 400, "parameter 'id': '-r' given, 1 to 64 letters, digits"),

@@ -92,7 +92,6 @@ def test_an_upload_for_a_version_says_so_in_what_comes_next(bench: Bench) -> Non
     [
         (call("submit_upload", key=None), 401, "no API key"),
         (call("submit_upload", key="srv_iris"), 403, "no scope"),
-        (call("submit_upload", "/async/models/iris/uploads"), 404, "runs on no fleet"),
         (
             call("submit_upload", "/async/models/textgen/versions/9/uploads"),
             404,
@@ -105,7 +104,12 @@ def test_an_upload_for_a_version_says_so_in_what_comes_next(bench: Bench) -> Non
         (
             call("submit_upload", body={"size_bytes": 1_000_000_001}),
             400,
-            "1000000001 given, a whole number of bytes up to 1000000000 expected",
+            "1000000001 given, a whole number of bytes up to 1000000000 (send fewer rows, or start",
+        ),
+        (
+            call("submit_upload", "/async/models/iris/uploads", {"size_bytes": 400_000_001}),
+            400,
+            "400000001 given, a whole number of bytes up to 400000000 (send fewer rows, or start",
         ),
     ],
 )  # fmt: skip

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from serval.fleets.sweep import Sweep
+from serval.models.deployed_fleets import LAMBDA
 from tests.fakes.endpoints import ManagedFleet
 from tests.fakes.handlers import Context, imported, logged, recorded
 from tests.fakes.requests import FLEETS
@@ -24,6 +25,8 @@ def test_a_sweep_sends_again_what_was_lost(
 ):
     stage = ManagedFleet()
     stage.submit("r1", model="textgen")
+    stage.submit("r2", model="iris", fleet=LAMBDA)
+    stage.submit("r3", model="iris", fleet="removed")
     stage.queues.queues.clear()
     stage.clock.pass_seconds(600)
     sweep = Sweep(
@@ -40,11 +43,12 @@ def test_a_sweep_sends_again_what_was_lost(
 
     assert json.loads(json.dumps(outcome)) == outcome
     assert outcome == {
-        "sent": {"textgen": 1},
+        "sent": {"textgen": 1, "iris": 1},
         "ended": {},
         "woken": ["gpu"],
         "called": 0,
-        "stranded": 0,
+        "stranded": 1,
     }
     assert stage.queues.visible("textgen") == ["r1"]
+    assert stage.queues.visible("iris") == ["r2"], "a model without a fleet needs none awake"
     assert logged(capsys)["outcome"] == outcome

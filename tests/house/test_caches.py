@@ -49,6 +49,7 @@ KEPT = {
     "worker/queue/batch.ReadyBatches._ready": "model",
     "worker/serve/gather.Gather._waiting": "model",
     "worker/queue/held.Holdings._held": "the message",
+    "worker/queue/deliveries.DeliveredInbox.finished": "receipt of the message",
     "worker/queue/turns.Turns._ends": "model",
     "worker/queue/turns.Turns._last": "model",
     "worker/queue/turns.Turns.usual_seconds": "model",

@@ -110,7 +110,7 @@ class Caller:
         return until(f"the end of {request_id}", final, seconds)
 
     def row(self, request_id: str) -> AsyncRequest:
-        return RequestAccess(self.store, self.models).find(GATEWAY, request_id)
+        return RequestAccess(self.store, lambda: self.models).find(GATEWAY, request_id)
 
     def invoke(self, function: str, event: dict[str, Any] | None = None) -> Any:
         """Invoke a function as its schedule would; gives what it answered."""

@@ -13,6 +13,7 @@ import pytest
 from serval.aws.dynamodb.rate_limits import RateLimitTable
 from serval.aws.s3.artifacts import PRESIGNING
 from serval.aws.s3.data_bucket import PRESIGNED_SECONDS, DataBucket
+from serval.aws.sqs.inbox import QueueInbox
 from serval.aws.sqs.queues import (
     ModelQueues,
     QueueCounts,
@@ -21,7 +22,13 @@ from serval.aws.sqs.queues import (
     message,
 )
 from serval.errors import RateLimited
-from serval.models.resource_names import callbacks_queue_name, dead_letter_queue_name, queue_name
+from serval.models.resource_names import (
+    DEAD,
+    callbacks_queue_name,
+    dead_letter_queue_name,
+    light_queue_name,
+    queue_name,
+)
 from serval.requests.ports import StoredPayload
 from serval_cli.local.aws_client import CONFIG, create_session
 from tests.fakes.emulator import TABLE
@@ -70,7 +77,7 @@ def test_messages_wait_in_the_model_s_queue(queues: ModelQueues, sqs: Any):
 
     assert queues.counts("textgen") == QueueCounts(visible=24, in_flight=0, dead=0)
     bodies = received(sqs, queue_name("s", "textgen"))
-    assert sorted(bodies) == sorted(message(f"r{number}") for number in range(24))
+    assert sorted(bodies) == sorted(message(f"r{number}", "textgen") for number in range(24))
     assert queues.counts("textgen") == QueueCounts(visible=0, in_flight=24, dead=0)
 
 
@@ -90,7 +97,7 @@ def test_a_queue_s_url_is_looked_up_once(queues: ModelQueues, sqs: Any):
 
 def test_dead_letters_are_received_and_deleted(queues: ModelQueues, sqs: Any):
     url = sqs.get_queue_url(QueueName=dead_letter_queue_name("s", "textgen"))["QueueUrl"]
-    for body in (message("r1"), dead_letter("r2", "out of memory"), "not ours"):
+    for body in (message("r1"), dead_letter("textgen", "r2", "out of memory"), "not ours"):
         sqs.send_message(QueueUrl=url, MessageBody=body)
     assert queues.counts("textgen").dead == 3
 
@@ -107,7 +114,7 @@ def test_dead_letters_are_received_and_deleted(queues: ModelQueues, sqs: Any):
 
 def test_dead_letters_that_were_looked_at_are_there_again(queues: ModelQueues, sqs: Any):
     url = sqs.get_queue_url(QueueName=dead_letter_queue_name("s", "textgen"))["QueueUrl"]
-    sqs.send_message(QueueUrl=url, MessageBody=dead_letter("r1", "out of memory"))
+    sqs.send_message(QueueUrl=url, MessageBody=dead_letter("textgen", "r1", "out of memory"))
 
     looked_at = queues.dead_letters("textgen")
     assert queues.dead_letters("textgen") == []
@@ -115,6 +122,27 @@ def test_dead_letters_that_were_looked_at_are_there_again(queues: ModelQueues, s
 
     assert [letter.request_id for letter in queues.dead_letters("textgen")] == ["r1"]
     queues.release_dead_letters("textgen", [])
+
+
+def test_models_without_a_fleet_share_queues_that_name_the_model(sqs: Any):
+    name = light_queue_name("s")
+    made = [sqs.create_queue(QueueName=each)["QueueUrl"] for each in (name, name + DEAD)]
+    queues = ModelQueues(sqs, "s", fleet_models=("textgen",))
+    queues.send("iris", "r1")
+    queues.send_all("digits", ["r2"])
+    assert sorted(received(sqs, name)) == [message("r1", "iris"), message("r2", "digits")]
+
+    inbox = QueueInbox(sqs, "s", fleet_models=())
+    for number in range(12):
+        inbox.dead_letter("digits", f"d{number}", "no")
+    inbox.dead_letter("iris", "i1", "no")
+    for _ in range(2):
+        letters = queues.dead_letters("iris")
+        assert [letter.request_id for letter in letters] == ["i1"]
+        queues.release_dead_letters("iris", letters)
+    assert len(queues.dead_letters("digits")) + len(queues.dead_letters("digits")) == 12
+    for url in made:
+        sqs.delete_queue(QueueUrl=url)
 
 
 @pytest.mark.usefixtures("queues")

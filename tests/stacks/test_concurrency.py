@@ -13,11 +13,12 @@ QUOTAS = (1, 2, 10, 50, 100, 166, 167, 250, 1000, 20_000)
 @pytest.mark.parametrize("quota", QUOTAS)
 def test_what_runs_long_leaves_room_for_inference(quota: int) -> None:
     shares = Concurrency(quota)
-    long = shares.shards + shares.waiting
+    long = shares.shards + shares.waiting + shares.answers
     assert long <= 0.65 * quota or quota < 4
     assert shares.scans <= shares.shards
     assert min(shares.shards, shares.scans, shares.waiting) >= 1
     assert 2 <= shares.callbacks <= 10, "what a queue's mapping takes"
+    assert shares.answers >= 2
 
 
 @pytest.mark.parametrize("quota", QUOTAS)

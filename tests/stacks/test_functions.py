@@ -9,6 +9,7 @@ import pytest
 
 from layers.dependencies.installation import LIBRARY
 from serval.models.resource_names import golden_function_name
+from serval.requests.request import UPLOAD_LIMIT_BYTES
 from serval.settings import unpack
 from stacks.stage.layers import LayersNotBuilt, packages
 from tests.stacks.synthesis import ROOT, Sources, Synthesised, synthesise
@@ -109,7 +110,7 @@ def test_every_function_has_a_role_and_a_log_of_its_own(prod: Synthesised) -> No
     functions = prod.properties("AWS::Lambda::Function")
     roles = {json.dumps(function["Role"]) for function in functions}
     logs = {function["LoggingConfig"]["LogGroup"]["Ref"] for function in functions}
-    assert len(roles) == len(logs) == len(functions) == 29
+    assert len(roles) == len(logs) == len(functions) == 30
     for role in prod.properties("AWS::IAM::Role"):
         assert "ManagedPolicyArns" not in role
     for log in prod.properties("AWS::Logs::LogGroup"):
@@ -134,6 +135,7 @@ def test_every_function_has_a_role_and_a_log_of_its_own(prod: Synthesised) -> No
         ("submit", 1024, 29, 512),
         ("requests", 512, 29, 512),
         ("wait", 256, 29, 512),
+        ("answer", 3538, 900, 2048),
         ("callback", 256, 30, 512),
         ("tick", 512, 60, 512),
         ("sweep", 512, 300, 512),
@@ -188,8 +190,11 @@ def test_claim_knows_which_golden_function_stands_beside_which_infer(prod: Synth
 def test_memory_of_the_steps_that_hold_a_bundle_can_be_raised(
     sources: Sources, tmp_path: Path
 ) -> None:
-    stage = synthesise(sources, tmp_path, verification_memory_mib="10240")
+    stage = synthesise(sources, tmp_path, verification_memory_mib="10240", answer_memory_mib="6000")
     assert {stage.function(name)["MemorySize"] for name in ("verify", "optimise")} == {10240}
+    assert stage.function("answer")["MemorySize"] == 6000
+    told = stage.function("submit")["Environment"]["Variables"]["LIGHT_UPLOAD_BYTES"]
+    assert told == str(UPLOAD_LIMIT_BYTES), "with so much memory, it is what any model takes"
 
 
 def test_metrics_are_complete_sooner_on_a_laptop(prod: Synthesised, laptop: Synthesised) -> None:
@@ -210,6 +215,7 @@ def test_a_function_gets_the_layers_that_it_imports_and_no_others(prod: Synthesi
 
     for name in ("infer", "golden"):
         assert layers(name) == layers(f"{name}-heavier") == {"core", "inference", "tasks"}
+    assert layers("answer") == layers("shard")
     for name in ("submit", "wait"):
         assert layers(name) == {"core", "sdk", "inference"}
     reading = {"core", "sdk", "inference", "batch"}

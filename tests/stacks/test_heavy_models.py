@@ -1,12 +1,14 @@
 """Heavy models in the API's stack: routes, queues, callbacks, and what functions are told."""
 
 import json
+from typing import Any
 
 import pytest
 
 from serval.models.deployed_fleets import Fleets
 from serval.requests.callbacks.messages import ATTEMPTS
 from serval.settings import unpack
+from stacks.fleets.model_queues import RECEIPTS
 from stacks.stage.context import InvalidContext
 from tests.stacks.rights import rights
 from tests.stacks.synthesis import Sources, Synthesised
@@ -28,6 +30,7 @@ def test_async_requests_have_routes_of_their_own(heavy: Synthesised) -> None:
     assert {key for key, name in routes.items() if name == "requests"} == {
         "GET /async/requests",
         "GET /async/requests/{id}",
+        "GET /async/requests/{id}/events",
         "DELETE /async/requests/{id}",
     }
 
@@ -91,14 +94,30 @@ def test_each_models_dead_letters_ring_an_alarm(heavy: Synthesised) -> None:
 
 
 def test_callbacks_are_retried_one_by_one_and_then_kept(heavy: Synthesised) -> None:
-    (mapping,) = heavy.properties("AWS::Lambda::EventSourceMapping")
+    queue = mapped_queue(heavy, "callback")
+    assert queue["QueueName"] == "serval-prod-callbacks"
+    assert queue["RedrivePolicy"]["maxReceiveCount"] == ATTEMPTS
+
+
+def test_requests_of_models_on_lambda_are_run_one_by_one(prod: Synthesised) -> None:
+    queue = mapped_queue(prod, "answer")
+    assert queue["QueueName"] == "serval-prod-light-requests"
+    assert queue["RedrivePolicy"]["maxReceiveCount"] == RECEIPTS
+
+
+def mapped_queue(stage: Synthesised, function: str) -> dict[str, Any]:
+    """Give the queue whose messages are events of a function, each one alone."""
+    (mapping,) = (
+        each
+        for each in stage.properties("AWS::Lambda::EventSourceMapping")
+        if each["FunctionName"] == {"Ref": stage.functions[function]}
+    )
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert mapping["BatchSize"] == 1
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": 2}
-    queue = heavy.resource("api", mapping["EventSourceArn"]["Fn::GetAtt"][0])["Properties"]
-    assert queue["QueueName"] == "serval-prod-callbacks"
-    assert queue["RedrivePolicy"]["maxReceiveCount"] == ATTEMPTS
-    assert queue["VisibilityTimeout"] >= 6 * heavy.function("callback")["Timeout"]
+    queue = stage.resource("api", mapping["EventSourceArn"]["Fn::GetAtt"][0])["Properties"]
+    assert queue["VisibilityTimeout"] >= 6 * stage.function(function)["Timeout"]
+    return dict(queue)
 
 
 def test_functions_are_told_of_fleets_alike(heavy: Synthesised) -> None:

@@ -48,6 +48,9 @@ def taking(of: set[str]) -> dict[str, set[str]]:
 OWN_IMAGES = "cdk-hnb659fds-container-assets-${AWS::AccountId}-${AWS::Region}"
 CALLBACKS = {"serval-prod-callbacks"}
 CALLING_BACK = sending(CALLBACKS)
+LIGHT = {"serval-prod-light-requests"}
+DEAD_LIGHT = {"serval-prod-light-requests-dead"}
+LISTING_MODELS = {"dynamodb:Query": {"MODELS"}}
 ROWS = {"dynamodb:GetItem": {"FLEET#*"}, "dynamodb:UpdateItem": {"FLEET#*"}}
 SERVICES = {f"service/serval-prod-{fleet}/serval-prod-{fleet}" for fleet in SPOT}
 MACHINES = {"ecs:DescribeServices": SERVICES, "ecs:UpdateService": SERVICES}
@@ -80,12 +83,22 @@ COMPLETING = union(
     CHANGING, LOOKING, ROUTES, ROWS, sending(queues("meant") | dead("meant")), CALLING_BACK, ASKING
 )
 RIGHTS = {
-    "submit": union(MAKING, WORKING),
+    "submit": union(MAKING, WORKING, LISTING_MODELS, sending(LIGHT)),
+    "answer": union(
+        WORKING,
+        ROUTES,
+        {"s3:GetObject": {"models/*", "data/async/*"}, "s3:PutObject": {"data/async/*"}},
+        MISSING,
+        CALLING_BACK,
+        taking(LIGHT),
+        {"sqs:GetQueueAttributes": LIGHT},
+        sending(DEAD_LIGHT),
+    ),
     "wait": MAKING,
     "requests": union(
         READING_KEYS,
         WORKING,
-        {"dynamodb:Query": {"requests/index/by_model", "streams"}},
+        {"dynamodb:Query": {"requests/index/by_model", "streams", "MODELS"}},
         {"dynamodb:UpdateItem": {PLACES}, "dynamodb:PutItem": {"TICKET#*"}},
         READING,
         CALLING_BACK,
@@ -103,7 +116,7 @@ RIGHTS = {
         LISTING,
         {"dynamodb:GetItem": {"jobs"}, "dynamodb:Query": {"jobs", "FLEET#*"}},
     ),
-    "sweep": union(WAKING, COMPLETING, LISTING, WORKING, sending(queues(*MODELS))),
+    "sweep": union(WAKING, COMPLETING, LISTING, WORKING, sending(queues(*MODELS)), sending(LIGHT)),
     "fallback": union(ROWS, MACHINES),
     "dispatch": union(
         WORKING,
@@ -300,6 +313,7 @@ def test_only_what_its_rule_or_topic_calls_may_be_called_so(heavy: Synthesised) 
         "submit": {"apigateway"},
         "requests": {"apigateway"},
         "wait": {"apigateway"},
+        "answer": set(),
         "callback": set(),
         "dispatch": set(),
         "complete": {"sns"},

@@ -34,7 +34,7 @@ FREE_WHILE_IDLE = {
     "AWS::IAM::InstanceProfile",
     "AWS::IAM::Policy",
     "AWS::IAM::Role",
-    "AWS::Lambda::EventSourceMapping",  # 648,000 calls of SQS a month, of the million for nothing
+    "AWS::Lambda::EventSourceMapping",  # its polls
     "AWS::Lambda::Function",  # without provisioned concurrency or SnapStart
     "AWS::Lambda::LayerVersion",
     "AWS::Lambda::Permission",
@@ -73,7 +73,13 @@ def alarms(stage: Synthesised) -> int:
 def test_an_idle_stage_without_fleets_costs_less_than_a_dollar_at_list_price(
     prod: Synthesised,
 ) -> None:
-    assert alarms(prod) * ALARM_DOLLARS == pytest.approx(0.40)
+    polling = idle_cost.price_polling(
+        resource
+        for template in prod.templates.values()
+        for resource in template["Resources"].values()
+    )
+    assert polling == pytest.approx(0.12, abs=0.005)
+    assert alarms(prod) * ALARM_DOLLARS + polling == pytest.approx(0.52, abs=0.005)
 
 
 def test_an_idle_default_stage_costs_at_most_a_dollar_a_month(default: Synthesised) -> None:
@@ -98,21 +104,14 @@ def test_nothing_is_reserved_that_is_billed_by_the_hour(heavy: Synthesised) -> N
         assert "ProvisionedPollerConfig" not in mapping
 
 
-def test_nobody_polls_or_sweeps_where_there_are_no_fleets(
-    prod: Synthesised, heavy: Synthesised
-) -> None:
-    for stage, used in ((prod, False), (heavy, True)):
-        (mapping,) = stage.properties("AWS::Lambda::EventSourceMapping")
-        assert mapping["Enabled"] is used
+def test_the_sweep_alone_goes_by_the_clock(prod: Synthesised, heavy: Synthesised) -> None:
+    for stage in (prod, heavy):
         states = {
             rule["ScheduleExpression"]: rule["State"]
             for rule in stage.properties("AWS::Events::Rule")
             if "ScheduleExpression" in rule
         }
-        assert states == {
-            "rate(1 minute)": "DISABLED",
-            "rate(10 minutes)": "ENABLED" if used else "DISABLED",
-        }
+        assert states == {"rate(1 minute)": "DISABLED", "rate(10 minutes)": "ENABLED"}
 
 
 def test_rollouts_and_batch_jobs_are_billed_by_transitions_alone(prod: Synthesised) -> None:

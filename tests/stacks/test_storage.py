@@ -31,7 +31,7 @@ def test_buckets_are_encrypted_and_closed_to_the_public(prod: Synthesised) -> No
 def test_buckets_and_queues_refuse_plain_http(prod: Synthesised) -> None:
     policies = prod.properties("AWS::S3::BucketPolicy") + prod.properties("AWS::SQS::QueuePolicy")
     kept = prod.resources("AWS::S3::Bucket") + prod.resources("AWS::SQS::Queue")
-    assert len(policies) == len(kept) == 7
+    assert len(policies) == len(kept) == 9
     for policy in policies:
         assert any(
             statement["Effect"] == "Deny"
@@ -91,7 +91,7 @@ def test_buckets_announce_uploads_without_a_custom_resource(prod: Synthesised) -
 
 def test_tables_are_on_demand_and_recoverable_and_forget(prod: Synthesised) -> None:
     tables = prod.properties("AWS::DynamoDB::Table")
-    assert len(tables) == 3
+    assert len(tables) == 4
     for table in tables:
         assert table["BillingMode"] == "PAY_PER_REQUEST"
         assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}

@@ -8,7 +8,12 @@ from serval.fleets.declaration import Fleet
 from serval.fleets.prices import AS_OF, PRICES, REGION
 from serval_cli.deploy.assembly import Assembly
 from serval_cli.deploy.checks import Finding
-from serval_cli.deploy.idle_cost import ALARM_DOLLARS, FREE_ALARMS, count_alarms
+from serval_cli.deploy.idle_cost import (
+    ALARM_DOLLARS,
+    FREE_ALARMS,
+    count_alarms,
+    price_polling,
+)
 
 HOURS_A_MONTH = 730
 FIRST_MINUTES, UPDATE_MINUTES = (4, 8), (1, 5)
@@ -69,11 +74,12 @@ class Plan:
     def idle_cost(self) -> dict[str, Any]:
         """Price what is billed monthly while nobody calls."""
         count = count_alarms(self.assembly.resources())
+        polling = price_polling(self.assembly.resources())
         standing = sum(one["standing_dollars_a_month"] or 0 for one in self.fleet_costs())
         return {
             "alarms": count,
             "free_alarms": FREE_ALARMS,
-            "dollars_a_month": round(count * ALARM_DOLLARS + standing, 2),
+            "dollars_a_month": round(count * ALARM_DOLLARS + polling + standing, 2),
             "prices": f"list prices of {REGION}, {AS_OF}",
         }
 

@@ -39,6 +39,9 @@ def call_api(stage: SmokeStage, report: Report, key: str) -> None:
         sent = {"content-type": "application/octet-stream", "content-encoding": "gzip"}
         reply = client.post(INFER, content=packed, headers=sent)
         report.expect("a gzip request", first_label(reply.json()), 0)
+        async_path, patient = f"/async/models/{LIGHT}/infer", {"prefer": "wait=20"}
+        document = client.post(async_path, json=build_request(SETOSA), headers=patient).json()
+        report.expect("an async request", first_label(document.get("response", document)), 0)
         report.expect("an unknown path", client.get("/nowhere").status_code, 404)
         report.expect("an unknown model", client.get("/v2/models/nobody").status_code, 404)
         if not stage.on_laptop:  # the emulator has no such limit

@@ -101,8 +101,8 @@ class Stage:
 
     @cached_property
     def queues(self) -> ModelQueues:
-        """The queues of the fleets' models."""
-        return ModelQueues(self.client("sqs"), self.name)
+        """The queues of the stage's models."""
+        return ModelQueues(self.client("sqs"), self.name, self.fleets.models)
 
     @cached_property
     def payloads(self) -> DataBucket:

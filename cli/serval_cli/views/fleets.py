@@ -5,6 +5,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from serval.models.deployed_fleets import LAMBDA
 from serval_cli.views.models import Value, bullets, lines, status
 from serval_cli.views.table import table
 
@@ -165,11 +166,10 @@ def request(value: Value) -> RenderableType:
         ", asked to be cancelled" if value["cancel_requested"] and value["finished"] is None else ""
     )
     version = f", version {value['version']}" if value["version"] else ""
+    where = "Lambda" if value["fleet"] == LAMBDA else f"fleet {value['fleet']}"
     return lines(
         Text(value["id"], style="bold"),
-        Text(f"{value['model']} on fleet {value['fleet']}{version}: ")
-        + status(value["status"])
-        + Text(asked),
+        Text(f"{value['model']} on {where}{version}: ") + status(value["status"]) + Text(asked),
         f"attempts: {value['attempts']} of {value['max_attempts']}",
         bullets(value["error"] or ""),
         *(

@@ -11,7 +11,7 @@ from serval.requests.redrive import InspectedLetter, Redrive, RedrivenLetter
 from serval_cli.options import JsonOption, ModelArgument, StageOption, new_app
 from serval_cli.output import errors, show
 from serval_cli.stages.stage import Stage, find_stage
-from serval_cli.steering.fleets import control_of, fleet_of
+from serval_cli.steering.fleets import control_of
 from serval_cli.views import fleets as fleet_views
 
 MOST = 100_000
@@ -47,7 +47,7 @@ def redrive(
     has not reached stay where they are.
     """
     found = find_stage(stage, writes=not inspect)
-    fleet_of(found, model)
+    found.registry.route(model)
     redriving = Redrive(
         found.requests, found.queues, found.payloads, found.queues, control_of(found)
     )

@@ -68,7 +68,7 @@ def request(
 def find_request(stage: Stage, request_id: str, model: str | None) -> AsyncRequest:
     """Find a request by its id or name."""
     try:
-        return RequestAccess(stage.requests, stage.fleets.models).find(GATEWAY, request_id, model)
+        return RequestAccess(stage.requests, stage.registry.models).find(GATEWAY, request_id, model)
     except RequestNotFound:
         raise CommandFailed(
             f"there is no async request {request_id!r}: it was never made, or has been kept for "

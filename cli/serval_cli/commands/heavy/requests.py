@@ -9,7 +9,6 @@ from serval.requests.request import OPEN, AsyncRequest, Status
 from serval_cli.options import JsonOption, StageOption, new_app
 from serval_cli.output import note, show
 from serval_cli.stages.stage import Stage, find_stage
-from serval_cli.steering.fleets import fleet_of
 from serval_cli.views import fleets as fleet_views
 
 SEARCHED = 1_000
@@ -22,7 +21,7 @@ app = new_app()
 def requests(
     model: Annotated[
         str | None,
-        typer.Argument(metavar="MODEL", show_default=False, help="A fleet model; else all."),
+        typer.Argument(metavar="MODEL", show_default=False, help="Only of this model."),
     ] = None,
     status: Annotated[
         Status | None,
@@ -44,16 +43,16 @@ def requests(
 def list_requests(
     stage: Stage, model: str | None, status: Status | None, limit: int
 ) -> dict[str, Any]:
-    """Describe the newest requests of a model, or of every fleet model.
+    """Describe the newest requests of a model, or of every model.
 
     Raises
     ------
-    CommandFailed
-        If the model runs on no fleet.
+    ModelNotFound
+        If the stage has no such model.
     """
     if model is not None:
-        fleet_of(stage, model)
-    models = [model] if model else list(stage.fleets.models)
+        stage.registry.route(model)
+    models = [model] if model else list(stage.registry.models())
     if status in OPEN:
         rows = open_requests(stage, models, status)
     else:

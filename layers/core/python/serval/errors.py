@@ -18,7 +18,7 @@
     ├── NotFound
     │   ├── ModelNotFound          no such model is registered
     │   ├── ModelVersionNotFound   the model has no such version
-    │   ├── ModelWithoutFleet      the model runs on Lambda: it has no async requests
+    │   ├── ModelWithoutFleet      custom Python on Lambda: it has no async requests
     │   ├── ModelOnFleet           the model runs on a fleet, and this function runs none
     │   ├── RequestNotFound        no such async request, or not the caller's
     │   ├── BatchJobNotFound       no such batch job, or not the caller's
@@ -144,12 +144,12 @@ class ModelVersionNotFound(NotFound):
 
 
 class ModelWithoutFleet(NotFound):
-    """The model runs on Lambda, which answers at once: it has no async requests."""
+    """The model is custom Python on Lambda, which takes no async requests."""
 
     def __init__(self, model: str) -> None:
         super().__init__(
-            f"model {short_repr(model)} runs on no fleet, so it has no async requests: it answers "
-            f"at once to POST /v2/models/{model:.63}/infer"
+            f"model {short_repr(model)} is custom Python on Lambda, which takes no async requests: "
+            f"call POST /models/{model:.63}, or publish it on a fleet"
         )
 
 

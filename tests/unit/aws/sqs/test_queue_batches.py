@@ -84,8 +84,8 @@ def test_a_queue_that_keeps_failing_is_an_error() -> None:
 
 
 def test_a_message_that_a_queue_does_not_take_is_an_error() -> None:
-    queue = Queue({message("r2"): [WRONG]})
+    queue = Queue({message("r2", "textgen"): [WRONG]})
 
     with pytest.raises(QueueRefused, match="refused 1 messages"):
         ModelQueues(queue, "s").send_all("textgen", ["r1", "r2", "r3"])  # type: ignore[arg-type]
-    assert queue.done == [message("r1"), message("r3")]
+    assert queue.done == [message("r1", "textgen"), message("r3", "textgen")]

@@ -122,7 +122,7 @@ def test_pausing_twice_is_pausing_once(user: FleetStage) -> None:
     assert user.fleet_states.find("gpu") == before
 
 
-@pytest.mark.parametrize("words", [("pause",), ("resume",), ("redrive",), ("requests",)])
+@pytest.mark.parametrize("words", [("pause",), ("resume",)])
 def test_a_model_that_runs_on_no_fleet_is_told_apart(
     user: FleetStage, words: tuple[str, ...]
 ) -> None:

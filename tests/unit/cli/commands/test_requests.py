@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from serval.models.deployed_fleets import LAMBDA
 from serval.requests.ids import row_id
 from serval_cli.commands.heavy import requests as requests_command
 from tests.fakes.fleet_stage import FleetStage
@@ -201,3 +202,18 @@ def test_requests_are_known_by_the_ids_that_callers_chose(user: FleetStage) -> N
     assert [letter["id"] for letter in dead] == ["order-1"]
     redriven = user.serval("redrive", "resnet", "--json").value["redriven"]
     assert [one["id"] for one in redriven] == ["order-1"]
+
+
+def test_requests_of_a_model_on_lambda_are_shown_and_redriven_alike(user: FleetStage) -> None:
+    user.ask("r1", model="iris", fleet=LAMBDA, status="failed", error="out of memory")
+    user.queues.letters.add("iris", "r1", "out of memory")
+    assert ids(user) == ids(user, "iris") == ["r1"]
+    assert "iris on Lambda: failed" in user.serval("request", "r1").out
+    assert user.serval("redrive", "iris", "--json").value["counts"] == {"queued": 1}
+    assert user.queues.sent["iris"] == ["r1"]
+    assert user.enabled == [], "there is no fleet to wake"
+
+
+@pytest.mark.parametrize("command", ["requests", "redrive"])
+def test_a_model_that_is_none_is_named(user: FleetStage, command: str) -> None:
+    assert "'nobody' is not registered" in user.serval(command, "nobody").failure

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from serval.clock import Clock, timestamp, utc_now
 from serval.fleets.control import FleetControl
 from serval.fleets.endpoints.complete import Complete
-from serval.models.deployed_fleets import Kind
+from serval.models.deployed_fleets import LAMBDA, Kind
 from serval.requests.lifecycle import action_for
 from serval.requests.ports import CallbackQueue, RequestQueue, RequestStore
 from serval.requests.request import OpenRequest
@@ -31,8 +31,8 @@ Step = Literal["send", "look", "leave"]
 """What an open request needs: its message sent again, its outcome looked for, or nothing."""
 
 
-def next_step(request: OpenRequest, kind: Kind, now: datetime) -> Step:
-    """Decide what an open request needs."""
+def next_step(request: OpenRequest, kind: Kind | None, now: datetime) -> Step:
+    """Decide what an open request needs, by the kind of its fleet; None: it needs no fleet."""
     if request.status == "running" and kind == "sagemaker":
         return "look" if now - datetime.fromisoformat(request.updated) >= PERIOD else "leave"
     since = request.updated if request.status == "queued" else request.lease_until
@@ -88,12 +88,13 @@ class Sweep:
         found, now = SweepFindings(), self.clock()
         found.awake |= {state.fleet for state in states if not state.asleep}
         for request in self.store.open():
-            if (fleet := models.get(request.model)) is None:
+            fleet = models.get(request.model)
+            if fleet is None and request.fleet != LAMBDA:
                 found.stranded += 1
                 continue
-            if request.model not in paused:
+            if fleet is not None and request.model not in paused:
                 found.in_use.add(fleet)
-            match next_step(request, fleets[fleet].kind, now):
+            match next_step(request, fleets[fleet].kind if fleet else None, now):
                 case "send":
                     found.unsent[request.model].append(request.id)
                 case "look":

@@ -55,9 +55,18 @@ class Limits:
     disk_bytes: int
 
     @classmethod
-    def of_function(cls, memory_mib: int, ephemeral_storage_mib: int) -> "Limits":
-        """Derive the limits from a function's settings; requests need memory beside the models."""
-        models_mib = memory_mib - ENVIRONMENT_MIB - requests_mib(memory_mib)
+    def of_function(
+        cls, memory_mib: int, ephemeral_storage_mib: int, kept_mib: int | None = None
+    ) -> "Limits":
+        """Derive the limits from a function's settings; requests need memory beside the models.
+
+        Parameters
+        ----------
+        kept_mib
+            Memory that is kept for requests; None: what ``infer`` keeps.
+        """
+        kept = requests_mib(memory_mib) if kept_mib is None else kept_mib
+        models_mib = memory_mib - ENVIRONMENT_MIB - kept
         return cls(models_mib * 2**20, ephemeral_storage_mib * 2**20)
 
 

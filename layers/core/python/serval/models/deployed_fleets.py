@@ -8,6 +8,8 @@ from typing import Any, Literal
 from serval.errors import ModelNotFound
 from serval.settings import pack, unpack
 
+LAMBDA = "lambda"
+"""Stands for a fleet in the rows of models that have none: a function answers their requests."""
 Kind = Literal["spot", "sagemaker"]
 Accelerator = Literal["none", "nvidia", "neuron"]
 

@@ -4,7 +4,7 @@ A name that would be too long is cut, and ends in a digest of itself.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 QUEUE_NAME_LIMIT = 80
 FUNCTION_NAME_LIMIT = 64
@@ -21,6 +21,23 @@ def queue_name(stage: str, model: str) -> str:
 def dead_letter_queue_name(stage: str, model: str) -> str:
     """Name the dead-letter queue of a fleet model."""
     return queue_name(stage, model) + DEAD
+
+
+def light_queue_name(stage: str) -> str:
+    """Name the queue that all models without a fleet share."""
+    return f"serval-{stage}-light-requests"
+
+
+def request_queue_name(stage: str, model: str, fleet_models: Container[str] | None = None) -> str:
+    """Name the queue of a model's requests.
+
+    Parameters
+    ----------
+    fleet_models
+        The models that have queues of their own; None: all of them.
+    """
+    own = fleet_models is None or model in fleet_models
+    return queue_name(stage, model) if own else light_queue_name(stage)
 
 
 def callbacks_queue_name(stage: str) -> str:

@@ -29,8 +29,8 @@ from serval.openapi.schemas import SCHEMAS
 MODEL = "/v2/models/{model}"
 MODEL_VERSION = "/v2/models/{model}/versions/{version}"
 DESCRIPTION = """\
-The HTTP API of one stage of Serval: the Open Inference Protocol V2, async requests for models on \
-a fleet, batch jobs over files. Every operation takes an API key (`serval keys create`); with \
+The HTTP API of one stage of Serval: the Open Inference Protocol V2, async requests, batch jobs \
+over files. Every operation takes an API key (`serval keys create`); with \
 `auth: iam` or `auth: jwt` the gateway's own authorizer stands there instead. Errors are \
 `{"error": "…"}` with exactly `application/json`, but for OpenAI's, SageMaker's and \
 MLflow's own shapes."""

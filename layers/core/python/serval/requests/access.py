@@ -1,6 +1,6 @@
 """Which async requests a caller may see: those of the models in its scope."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from serval.access.api_key import Caller
@@ -16,8 +16,8 @@ class RequestAccess:
     """Finds requests for callers, by the ids that they know."""
 
     store: RequestStore
-    models: Iterable[str] = ()
-    """The models that have async requests."""
+    models: Callable[[], Iterable[str]]
+    """Lists the models of the stage."""
 
     def find(self, caller: Caller, name: str, model: str | None = None) -> AsyncRequest:
         """Return the caller's request of a name, of one model or of any in its scope.
@@ -39,7 +39,7 @@ class RequestAccess:
 
         if RANDOM_ID.fullmatch(name) and (row := self.store.find(name)) and is_visible(row):
             return row
-        searched = caller.among(self.models) if model is None else [model]
+        searched = caller.among(self.models()) if model is None else [model]
         own = [row_id(each, name) for each in searched]
         found = self.store.find_all([name, *own, *map(remove_tag, own)]).values()
         rows = [row for row in found if is_visible(row)]

@@ -3,7 +3,7 @@
 import base64
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -99,14 +99,14 @@ class ListRequests:
     """Lists requests for callers."""
 
     store: RequestPages
-    models: Iterable[str]
-    """The models that have async requests."""
+    models: Callable[[], Iterable[str]]
+    """Lists the models of the stage."""
 
     def list_requests(
         self, caller: Caller, model: str | None, filters: Filters, cursor: str | None, limit: int
     ) -> dict[str, Any]:
         """Return a page, and the cursor of the next one if there may be more."""
-        models = caller.among(self.models) if model is None else [model]
+        models = caller.among(self.models()) if model is None else [model]
         at = Cursor.from_text(cursor) if cursor else None
         if at is not None and at.model not in models:
             raise InvalidParameter("cursor", cursor, "one of a list of the same models")

@@ -2,11 +2,26 @@
 
 from dataclasses import dataclass
 
+from serval.protocol.limits import ENVIRONMENT_MIB as LOADING_MIB
 from serval.protocol.limits import RequestLimits
+from serval.requests.request import UPLOAD_LIMIT_BYTES
 from serval.settings import CallerSettings, Settings
 
 ENVIRONMENT_MIB = 112
 """Memory of a function that submits requests, before one comes."""
+MEMORY_PER_UPLOADED_BYTE = 3
+"""What a byte of binary numbers takes at most: as received, as read, and in a result like it."""
+
+
+def answer_requests_mib(memory_mib: int) -> int:
+    """Return how much memory ``answer`` keeps for a request: half, and half for the models."""
+    return (memory_mib - LOADING_MIB) // 2
+
+
+def light_upload_bytes(memory_mib: int) -> int:
+    """Return the largest upload that ``answer`` takes with this memory."""
+    room_bytes = answer_requests_mib(memory_mib) * 2**20
+    return min(UPLOAD_LIMIT_BYTES, room_bytes // MEMORY_PER_UPLOADED_BYTE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,8 +32,6 @@ class RequestsSettings(CallerSettings):
     """Names the queues."""
     requests_table: str
     data_bucket: str
-    fleets: str
-    """The deployed fleets and their models, as ``Fleets.to_text`` writes them."""
     waiting_places: int
     """How many callers may wait at once."""
     streams_table: str = ""
@@ -30,6 +43,10 @@ class WaitSettings(RequestsSettings):
     """Environment of ``wait``."""
 
     aws_lambda_function_memory_size: int
+    fleets: str
+    """The deployed fleets and their models, as ``Fleets.to_text`` writes them."""
+    light_upload_bytes: int = UPLOAD_LIMIT_BYTES
+    """The largest upload for a model on Lambda."""
     machines: str = "ecs"
     """As in ``serval.fleets.settings``."""
     dispatch_function: str = ""
@@ -48,6 +65,20 @@ class SubmitSettings(WaitSettings):
 
     callback_local: int = 0
     """1: callbacks may go to http and to this machine, as on a laptop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerSettings(Settings):
+    """Environment of ``answer``."""
+
+    stage: str
+    """Names the queues."""
+    registry_table: str
+    requests_table: str
+    data_bucket: str
+    artifact_bucket: str
+    aws_lambda_function_memory_size: int
+    ephemeral_storage_mib: int = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

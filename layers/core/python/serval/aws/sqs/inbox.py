@@ -1,14 +1,14 @@
-"""A worker's messages, in the SQS queues of its fleet's models."""
+"""A worker's messages, in the SQS queues of its models."""
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from serval.aws.sqs.queue_batches import Pause, QueueUrls, call_in_batches
 from serval.aws.sqs.queues import dead_letter, parse
-from serval.models.resource_names import dead_letter_queue_name, queue_name
+from serval.models.resource_names import DEAD, request_queue_name
 from serval.requests.inbox import Message
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ class QueueInbox:
 
     client: "SQSClient"
     stage: str
+    fleet_models: Container[str] | None = None
+    """As in ``ModelQueues``."""
     pause: Pause = time.sleep
     urls: QueueUrls = field(init=False)
 
@@ -38,7 +40,7 @@ class QueueInbox:
             VisibilityTimeout=visibility_seconds,
         )
         return [
-            Message(model, parse(found["Body"])[0], found["ReceiptHandle"])
+            Message(model, parse(found["Body"]).request_id, found["ReceiptHandle"])
             for found in answer.get("Messages", [])
         ]
 
@@ -54,8 +56,8 @@ class QueueInbox:
 
     def dead_letter(self, model: str, request_id: str, reason: str) -> None:
         """Send a message to the model's dead-letter queue: the id, and why it failed."""
-        url = self.urls.of(dead_letter_queue_name(self.stage, model))
-        self.client.send_message(QueueUrl=url, MessageBody=dead_letter(request_id, reason))
+        url = self.urls.of(self._name(model) + DEAD)
+        self.client.send_message(QueueUrl=url, MessageBody=dead_letter(model, request_id, reason))
 
     def _each(
         self, call: Callable[..., Any], messages: Sequence[Message], more: Mapping[str, Any]
@@ -68,4 +70,7 @@ class QueueInbox:
             call_in_batches(call, self._url(model), own, self.pause)
 
     def _url(self, model: str) -> str:
-        return self.urls.of(queue_name(self.stage, model))
+        return self.urls.of(self._name(model))
+
+    def _name(self, model: str) -> str:
+        return request_queue_name(self.stage, model, self.fleet_models)

@@ -1,16 +1,16 @@
-"""The queues of a stage's fleet models, and of its callbacks, in SQS.
+"""The queues of a stage's models, and of its callbacks, in SQS.
 
 Queues have fixed names; their URLs are looked up once.
 """
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from serval.aws.sqs.queue_batches import BATCH, Pause, QueueRefused, QueueUrls, call_in_batches
-from serval.models.resource_names import callbacks_queue_name, dead_letter_queue_name, queue_name
+from serval.models.resource_names import DEAD, callbacks_queue_name, request_queue_name
 from serval.requests.redrive import DeadLetter
 
 if TYPE_CHECKING:
@@ -40,26 +40,34 @@ class QueueCounts:
     """Waiting in the dead-letter queue."""
 
 
-def message(request_id: str) -> str:
-    """Write the message about a request."""
-    return json.dumps({"id": request_id})
+def message(request_id: str, model: str = "") -> str:
+    """Write the message about a request; one in a queue that models share names the model."""
+    return json.dumps({"id": request_id, "model": model} if model else {"id": request_id})
 
 
-def dead_letter(request_id: str, reason: str) -> str:
+def dead_letter(model: str, request_id: str, reason: str) -> str:
     """Write a dead letter; sent to the model's queue again, it is a message like any other."""
-    return json.dumps({"id": request_id, "reason": reason[:REASON_CHARACTERS]})
+    return json.dumps({"id": request_id, "model": model, "reason": reason[:REASON_CHARACTERS]})
 
 
-def parse(body: str) -> tuple[str, str]:
-    """Read the id and the reason in a message; both are empty if the message is not ours."""
+@dataclass(frozen=True, slots=True)
+class ParsedMessage:
+    """What a message or a dead letter says; all is empty if it is not ours."""
+
+    request_id: str = ""
+    reason: str = ""
+    model: str = ""
+    """Empty in a queue of one model."""
+
+
+def parse(body: str) -> ParsedMessage:
+    """Read a message."""
     try:
         document: Any = json.loads(body)
-        request_id, reason = document["id"], document.get("reason", "")
+        said = document["id"], document.get("reason", ""), document.get("model", "")
     except (AttributeError, KeyError, TypeError, ValueError):
-        return "", ""
-    if not isinstance(request_id, str) or not isinstance(reason, str):
-        return "", ""
-    return request_id, reason
+        return ParsedMessage()
+    return ParsedMessage(*said) if all(isinstance(one, str) for one in said) else ParsedMessage()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,8 @@ class ModelQueues:
 
     client: "SQSClient"
     stage: str
+    fleet_models: Container[str] | None = None
+    """The models that have queues of their own, of which others share one; None: all have."""
     pause: Pause = time.sleep
     urls: QueueUrls = field(init=False)
 
@@ -76,7 +86,7 @@ class ModelQueues:
 
     def send(self, model: str, request_id: str) -> None:
         """Send a message about a request."""
-        self.client.send_message(QueueUrl=self._url(model), MessageBody=message(request_id))
+        self.client.send_message(QueueUrl=self._url(model), MessageBody=message(request_id, model))
 
     def send_all(self, model: str, request_ids: Sequence[str]) -> None:
         """Send many messages.
@@ -86,7 +96,7 @@ class ModelQueues:
         QueueRefused
             If the queue does not take some; others are there.
         """
-        entries = [{"MessageBody": message(request_id)} for request_id in request_ids]
+        entries = [{"MessageBody": message(request_id, model)} for request_id in request_ids]
         url = self._url(model)
         if faults := call_in_batches(self.client.send_message_batch, url, entries, self.pause):
             raise QueueRefused(url, faults)
@@ -100,18 +110,34 @@ class ModelQueues:
         )
 
     def dead_letters(self, model: str) -> Sequence[DeadLetter]:
-        """Receive up to ten of a model's dead letters, leaving messages that are not ours."""
+        """Receive up to ten of a model's dead letters, leaving messages that are not ours.
+
+        Those of other models, with which it shares a queue, are passed over and released.
+        """
+        others: list[DeadLetter] = []
+        try:
+            while received := self._receive_dead(model):
+                others += [letter for whose, letter in received if whose not in ("", model)]
+                own = [letter for whose, letter in received if whose in ("", model)]
+                if ours := [letter for letter in own if letter.request_id]:
+                    return ours
+            return []
+        finally:
+            self.release_dead_letters(model, others)
+
+    def _receive_dead(self, model: str) -> list[tuple[str, DeadLetter]]:
         answer = self.client.receive_message(
             QueueUrl=self._dead_url(model),
             MaxNumberOfMessages=BATCH,
             WaitTimeSeconds=ALL_SERVERS_SECONDS,
             VisibilityTimeout=DEAD_LETTER_SECONDS,
         )
-        letters = [
-            DeadLetter(*parse(found["Body"]), found["ReceiptHandle"])
-            for found in answer.get("Messages", [])
-        ]
-        return [letter for letter in letters if letter.request_id]
+        received = []
+        for found in answer.get("Messages", []):
+            said = parse(found["Body"])
+            letter = DeadLetter(said.request_id, said.reason, found["ReceiptHandle"])
+            received.append((said.model, letter))
+        return received
 
     def delete_dead_letter(self, model: str, letter: DeadLetter) -> None:
         """Delete a dead letter that was received."""
@@ -129,10 +155,10 @@ class ModelQueues:
         return {name: int(answer["Attributes"][name]) for name in asked}
 
     def _url(self, model: str) -> str:
-        return self.urls.of(queue_name(self.stage, model))
+        return self.urls.of(request_queue_name(self.stage, model, self.fleet_models))
 
     def _dead_url(self, model: str) -> str:
-        return self.urls.of(dead_letter_queue_name(self.stage, model))
+        return self.urls.of(request_queue_name(self.stage, model, self.fleet_models) + DEAD)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,5 @@
 """Composition root of ``shard``."""
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -9,16 +7,13 @@ import boto3
 from serval.aws.dynamodb.jobs import JobTable
 from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval.aws.eventbridge.detection_events import DetectionEvents
-from serval.aws.s3.artifact_downloads import S3ArtifactDownloads
 from serval.aws.s3.batch_objects import CONNECTIONS, S3Objects
 from serval.batch.job.layout import ShardItem
 from serval.batch.job.settings import ShardSettings
 from serval.batch.shard.work import ShardWork
 from serval.bootstrap.function import LambdaFunction
-from serval.bootstrap.log import print_line
-from serval.inference.cpu import cpu_class
-from serval.inference.loaded import Limits, LoadedVersions
-from serval.inference.runtimes.onnx import graph_opening
+from serval.bootstrap.loading import graph_versions
+from serval.inference.loaded import Limits
 
 RUNNER = "lambda"
 MIB = 2**20
@@ -30,14 +25,12 @@ def build() -> LambdaFunction[ShardWork]:
     region, memory_mib = settings.aws_region, settings.aws_lambda_function_memory_size
     dynamodb = boto3.resource("dynamodb", region)
     s3 = boto3.client("s3", region, config=CONNECTIONS)
-    loaded = LoadedVersions(
-        find=DynamoDBRegistry(dynamodb.Table(settings.registry_table)).version,
-        store=S3ArtifactDownloads(s3, settings.artifact_bucket),
-        open_model=graph_opening(memory_mib),
-        folder=Path(tempfile.mkdtemp(prefix="serval-")),
-        limits=Limits.of_function(memory_mib, settings.ephemeral_storage_mib),
-        cpu_class=cpu_class(),
-        log=print_line,
+    loaded = graph_versions(
+        DynamoDBRegistry(dynamodb.Table(settings.registry_table)).version,
+        s3,
+        settings.artifact_bucket,
+        memory_mib,
+        Limits.of_function(memory_mib, settings.ephemeral_storage_mib),
     )
     return LambdaFunction(
         "shard",

@@ -19,7 +19,7 @@ def build() -> LambdaFunction[Sweep]:
         Sweep(
             control=control,
             store=aws.store,
-            queue=ModelQueues(aws.sqs, settings.stage),
+            queue=ModelQueues(aws.sqs, settings.stage, control.fleets.models),
             callbacks=SqsCallbackQueue(aws.sqs, settings.stage),
             complete=build_complete(settings, aws, control),
         ),

@@ -7,6 +7,7 @@ import boto3
 from botocore.config import Config
 
 from serval.access.admission import Admission, Authenticator
+from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval.aws.dynamodb.requests import RequestTable
 from serval.aws.s3.artifacts import PRESIGNING
 from serval.aws.s3.data_bucket import DataBucket
@@ -14,7 +15,6 @@ from serval.aws.signed.addresses import service_url
 from serval.aws.signed.client import SignedClient
 from serval.aws.signed.edge import EdgeRegistry
 from serval.clock import utc_now
-from serval.models.deployed_fleets import Fleets
 from serval.requests.access import RequestAccess
 from serval.requests.settings import RequestsSettings
 from serval.settings import CallerSettings
@@ -66,6 +66,8 @@ def build_admission(settings: CallerSettings, registry: EdgeRegistry) -> Admissi
     return Admission(registry, Authenticator() if settings.authentication == "key" else None)
 
 
-def build_access(settings: RequestsSettings, store: RequestTable) -> RequestAccess:
-    """Let callers find the requests of the stage's fleet models."""
-    return RequestAccess(store, tuple(Fleets.from_text(settings.fleets).models))
+def build_access(settings: RequestsSettings, aws: Adapters) -> RequestAccess:
+    """Let callers find the requests of the stage's models."""
+    return RequestAccess(
+        aws.store, DynamoDBRegistry(aws.dynamodb.Table(settings.registry_table)).models
+    )

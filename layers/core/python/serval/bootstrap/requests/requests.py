@@ -27,7 +27,7 @@ def build() -> LambdaFunction[RequestsEndpoint]:
     """Build the function from its environment, once per cold start."""
     settings = RequestsSettings.from_environment()
     aws = adapters(settings.aws_region, settings.requests_table, settings.data_bucket)
-    access = build_access(settings, aws.store)
+    access = build_access(settings, aws)
     admission = build_admission(settings, edge_registry(settings))
     cancel = Cancel(aws.store, SqsCallbackQueue(aws.sqs, settings.stage))
     return http_function(
@@ -49,7 +49,7 @@ def build_events(settings: RequestsSettings, aws: Adapters, admission: Admission
     """Build what follows the streams of requests."""
     return RequestEvents(
         admission=admission,
-        access=build_access(settings, aws.store),
+        access=build_access(settings, aws),
         follow=Follow(StreamTable(aws.dynamodb.Table(settings.streams_table)), aws.store),
         cancel=Cancel(aws.store, SqsCallbackQueue(aws.sqs, settings.stage)),
         places=PlaceTable(aws.dynamodb.Table(settings.registry_table), settings.waiting_places),

@@ -14,9 +14,11 @@ def build_submit(settings: WaitSettings, aws: Adapters, registry: EdgeRegistry) 
     """Build the use case."""
     fleets = Fleets.from_text(settings.fleets)
     return Submit(
-        checks=SubmissionChecks(fleets, registry.version, settings.limits),
+        checks=SubmissionChecks(
+            fleets, registry.version, settings.limits, settings.light_upload_bytes
+        ),
         store=aws.store,
         payloads=aws.payloads,
-        queue=ModelQueues(aws.sqs, settings.stage),
+        queue=ModelQueues(aws.sqs, settings.stage, fleets.models),
         waker=fleet_control(settings, aws.dynamodb),
     )

@@ -32,7 +32,7 @@ def build() -> LambdaFunction[SubmitEndpoint]:
         "submit",
         SubmitEndpoint(
             admission=build_admission(settings, registry),
-            access=build_access(settings, aws.store),
+            access=build_access(settings, aws),
             rate_limit=SubmitLimit(RateLimitTable(table)),
             callback_urls=CallbackUrls(local=bool(settings.callback_local)),
             submit=submit,

@@ -5,20 +5,22 @@ from dataclasses import dataclass, field
 
 from serval.errors import (
     InvalidInputs,
-    ModelNotFound,
     ModelVersionNotFound,
     ModelWithoutFleet,
     UnsupportedFeature,
 )
 from serval.inference.run import read_fitting
-from serval.models.deployed_fleets import DeployedFleet, Fleets
+from serval.models.deployed_fleets import LAMBDA, Fleets
 from serval.models.route import Remembered, Route
 from serval.models.storage import VERSION
 from serval.models.version import ModelVersion
 from serval.protocol.limits import MOST, RequestLimits
 from serval.protocol.request import check_json_size
+from serval.requests.request import UPLOAD_LIMIT_BYTES
 from serval.requests.stream.piece import STREAMED_TASK, is_one_text
 from serval.requests.submit.submission import Submission
+
+ON_LAMBDA = "the model runs on Lambda and the request is async"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +31,26 @@ class SubmissionChecks:
     read_version: Callable[[str, str], ModelVersion]
     """Reads a version's record, or raises ``ModelVersionNotFound``."""
     limits: RequestLimits = MOST
+    light_upload_bytes: int = UPLOAD_LIMIT_BYTES
+    """The largest upload that the function of models on Lambda has memory for."""
     _versions: Remembered[tuple[str, str], ModelVersion] = field(default_factory=Remembered)
 
-    def find_fleet(self, model: str) -> DeployedFleet:
-        """Return the fleet of a registered model, or raise ``ModelWithoutFleet``."""
-        try:
-            return self.fleets.of_model(model)
-        except ModelNotFound:
-            raise ModelWithoutFleet(model) from None
+    def find_fleet(self, record: ModelVersion) -> str:
+        """Return the name of the fleet that answers a version's requests, or ``LAMBDA``.
+
+        Raises
+        ------
+        ModelWithoutFleet
+            If it is custom Python on Lambda, which runs in a function of its own.
+        """
+        fleet = self.fleets.models.get(record.model, LAMBDA)
+        if fleet == LAMBDA and record.runtime == "python":
+            raise ModelWithoutFleet(record.model)
+        return fleet
+
+    def upload_limit(self, model: str) -> int:
+        """Return how many bytes an upload for a model may have."""
+        return UPLOAD_LIMIT_BYTES if model in self.fleets.models else self.light_upload_bytes
 
     def find_version(self, model: str, route: Route, wanted: str | None) -> ModelVersion:
         """Return the version asked for, or the stable one.
@@ -64,7 +78,7 @@ class SubmissionChecks:
         """
         payload, length = submission.payload, submission.header_length
         if submission.stream:
-            check_writes_streams(record, self.find_fleet(submission.model))
+            self._check_streams(record)
         if isinstance(payload, bytes):
             request = read_fitting(payload, length, record, self.limits.json_bytes)
             if submission.stream and not is_one_text(request.inputs):
@@ -72,16 +86,16 @@ class SubmissionChecks:
         else:
             check_json_size(submission.size_bytes if length is None else length)
 
-
-def check_writes_streams(record: ModelVersion, fleet: DeployedFleet) -> None:
-    """Refuse a stream of a version that answers only as a whole, or of a fleet that does."""
-    if record.task != STREAMED_TASK:
-        raise UnsupportedFeature(
-            f"model {record.model!r} version {record.version} has {record.task or 'no task'}: "
-            f"streams need the task {STREAMED_TASK!r}"
-        )
-    if fleet.kind != "spot":
-        raise UnsupportedFeature(
-            f"fleet {fleet.name!r} is of the kind {fleet.kind!r}, whose answers come as a whole: "
-            "streams need a fleet of the kind 'spot'"
-        )
+    def _check_streams(self, record: ModelVersion) -> None:
+        """Refuse a stream of a version that answers only as a whole, or that runs where all do."""
+        if record.task != STREAMED_TASK:
+            raise UnsupportedFeature(
+                f"model {record.model!r} version {record.version} has {record.task or 'no task'}: "
+                f"streams need the task {STREAMED_TASK!r}"
+            )
+        fleet = self.fleets.by_name.get(self.find_fleet(record))
+        if fleet is None or fleet.kind != "spot":
+            where = f"fleet {fleet.name!r} is of the kind {fleet.kind!r}" if fleet else ON_LAMBDA
+            raise UnsupportedFeature(
+                f"{where}, whose answers come as a whole: streams need a fleet of the kind 'spot'"
+            )

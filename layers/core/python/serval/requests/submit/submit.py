@@ -82,10 +82,10 @@ class Submit:
         caller: Caller,
         route: Route,
     ) -> AsyncRequest:
-        fleet = self.checks.find_fleet(submission.model)
         record = self.checks.find_version(submission.model, route, submission.version)
+        fleet = self.checks.find_fleet(record)
         self.checks.check(submission, record)
-        row = self._row(request_id, submission, fleet.name, record, caller)
+        row = self._row(request_id, submission, fleet, record, caller)
         request = replace(row, chosen=chosen)
         if isinstance(submission.payload, bytes) and request.payload_key is not None:
             self.payloads.put(request.payload_key, submission.payload)

@@ -10,11 +10,12 @@ from serval.errors import InvalidParameter, MalformedBody, PayloadTooLarge
 from serval.models.route import Route
 from serval.requests.ids import new_request_id, row_id
 from serval.requests.ports import Payloads, StoredPayload
-from serval.requests.request import UPLOAD_LIMIT_BYTES, upload_key
+from serval.requests.request import upload_key
 from serval.requests.submit.checks import SubmissionChecks
 
 UPLOAD_SECONDS = 3600
 """How long an upload's URL is valid."""
+REMEDY = "send fewer rows, or start a batch job"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +38,11 @@ class RequestUploads:
         InvalidParameter
             If an upload cannot have this size.
         """
-        self.checks.find_fleet(model)
-        self.checks.find_version(model, route, wanted)
-        if type(size_bytes) is not int or not 1 <= size_bytes <= UPLOAD_LIMIT_BYTES:
+        self.checks.find_fleet(self.checks.find_version(model, route, wanted))
+        most = self.checks.upload_limit(model)
+        if type(size_bytes) is not int or not 1 <= size_bytes <= most:
             raise InvalidParameter(
-                "size_bytes", size_bytes, f"a whole number of bytes up to {UPLOAD_LIMIT_BYTES}"
+                "size_bytes", size_bytes, f"a whole number of bytes up to {most} ({REMEDY})"
             )
         request_id = new_request_id(self.clock(), model)
         key = upload_key(row_id(model, request_id), caller.key_hash)
@@ -72,6 +73,6 @@ class RequestUploads:
             )
         if found.size_bytes == 0:
             raise MalformedBody("the upload is empty: a V2 inference request is expected")
-        if found.size_bytes > UPLOAD_LIMIT_BYTES:
-            raise PayloadTooLarge("upload", found.size_bytes, UPLOAD_LIMIT_BYTES, "send fewer rows")
+        if found.size_bytes > (most := self.checks.upload_limit(model)):
+            raise PayloadTooLarge("upload", found.size_bytes, most, REMEDY)
         return found

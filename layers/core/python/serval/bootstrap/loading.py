@@ -1,0 +1,35 @@
+"""Builds what holds versions in memory, for functions that run models with the SDK at hand."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from serval.aws.s3.artifact_downloads import S3ArtifactDownloads
+from serval.bootstrap.log import print_line
+from serval.inference.cpu import cpu_class
+from serval.inference.loaded import Limits, LoadedVersions
+from serval.inference.runtimes.onnx import graph_opening
+from serval.models.version import ModelVersion
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+def graph_versions(
+    find: Callable[[str, str], ModelVersion],
+    s3: "S3Client",
+    artifact_bucket: str,
+    memory_mib: int,
+    limits: Limits,
+) -> LoadedVersions:
+    """Build what downloads and opens graphs."""
+    return LoadedVersions(
+        find=find,
+        store=S3ArtifactDownloads(s3, artifact_bucket),
+        open_model=graph_opening(memory_mib),
+        folder=Path(tempfile.mkdtemp(prefix="serval-")),
+        limits=limits,
+        cpu_class=cpu_class(),
+        log=print_line,
+    )
