@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import ClientError
 
 from serval.aws.dynamodb.tables import read_item_found, read_items
@@ -31,7 +30,8 @@ class StreamTable:
         try:
             self.table.put_item(
                 Item=item,
-                ConditionExpression=Attr(REQUEST).not_exists(),
+                ConditionExpression="attribute_not_exists(#first)",
+                ExpressionAttributeNames={"#first": FIRST},
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except ClientError as error:
@@ -44,7 +44,10 @@ class StreamTable:
         """Return the chunks that begin after a number."""
         found = read_items(
             self.table.query,
-            KeyConditionExpression=Key(REQUEST).eq(request_id) & Key(FIRST).gt(after),
+            # As text: boto3's conditions count their placeholders, and many threads read here.
+            KeyConditionExpression="#request = :request AND #first > :after",
+            ExpressionAttributeNames={"#request": REQUEST, "#first": FIRST},
+            ExpressionAttributeValues={":request": request_id, ":after": after},
             ConsistentRead=True,
         )
         return [from_attributes(item) for item in found]

@@ -148,7 +148,6 @@ class WorkerParts:
             stopping=self.stopping.is_set,
             retries=self.retries,
             clock=self.executors.monotonic,
-            streaming=self.streams.count,
             wait_seconds=self.identity.poll_seconds,
             visibility_seconds=int(self.identity.lease.total_seconds()),
         )

@@ -27,8 +27,6 @@ class Fetch:
     stopping: Callable[[], bool]
     retries: Retries
     clock: Callable[[], float]
-    streaming: Callable[[str], int]
-    """Counts the streams of a model that are being written: each has the place of a message."""
     wait_seconds: int
     """How long a poll waits for a message."""
     visibility_seconds: int
@@ -47,7 +45,8 @@ class Fetch:
         if model in self.paused:
             return 0
         batch = min(self.limits(model).rows, MOST_MESSAGES)
-        held = self.waiting.count(model) + self.streaming(model)
+        # Streams are written for long: other workers have what this one has no place for.
+        held = self.holdings.count_streams(model) or self.waiting.count(model)
         return min(MOST_AT_ONCE, max(0, batch - held))
 
     def once(self, model: str) -> None:

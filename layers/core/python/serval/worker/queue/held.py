@@ -127,6 +127,11 @@ class Holdings:
         """List what this worker runs, or is about to."""
         return [one for one in self.all() if one.begun]
 
+    def count_streams(self, model: str) -> int:
+        """Count everything that is held of a model, if any of it is a stream."""
+        own = [one for one in self.all() if one.message.model == model]
+        return len(own) if any(one.row is not None and one.row.stream for one in own) else 0
+
     def hide(self, seconds: int) -> None:
         """Hide everything that is held from other receivers, for so many seconds from now."""
         listed = self.all()

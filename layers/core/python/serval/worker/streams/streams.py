@@ -71,11 +71,6 @@ class Streams:
         """Return whether anything is written."""
         return bool(self._streams)
 
-    def count(self, model: str) -> int:
-        """Count the streams of a model."""
-        with self.changed:
-            return sum(stream.row.model == model for stream in self._streams)
-
     def start(self, loaded: Loaded, held: Held) -> None:
         """Start to write the stream of a request whose attempt has begun.
 
