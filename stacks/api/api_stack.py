@@ -51,7 +51,7 @@ class ApiStack(Stack):
         )
         layers = Layers(self, "Layers", stage=stage, built=built_layers)
         api = ServalHttpApi(self, "HttpApi", stage=stage)
-        largest_mib = max([SHARED_MEMORY_MIB, *models.own_functions.values()])
+        largest_mib = max([SHARED_MEMORY_MIB, *models.graph_memories])
         streams = Streams(
             Construct(self, "Streams"),
             stage=stage,

@@ -91,6 +91,12 @@ class Inference(ServalFunction):
         self.allow(["lambda:InvokeFunction"], others)
 
 
+def allow_to_ask(function: ServalFunction, stage: Stage, models: Sequence[str]) -> None:
+    """Let a function call the functions of these models."""
+    names = [inference_function_name(stage.name, model) for model in models]
+    function.allow(["lambda:InvokeFunction"], [function_arn(function, name) for name in names])
+
+
 def direct_routes(model: str, *, writes: bool) -> tuple[str, ...]:
     """Return the route keys that lead to a model's own function: those called most.
 

@@ -60,6 +60,7 @@ class BatchJobs(Construct):
             shard_memory_mib=shard_memory_mib,
             rights=rights,
             machine_prices=models.machine_prices_json(),
+            handlers=list(models.handlers),
         )
         self._batch = BatchMachine(
             self,

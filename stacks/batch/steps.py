@@ -1,5 +1,6 @@
 """The functions of a batch job's steps, with the narrowest permissions."""
 
+import json
 from collections.abc import Mapping, Sequence
 
 from aws_cdk import Duration
@@ -15,8 +16,8 @@ from serval.batch.job.settings import (
     ShardSettings,
 )
 from serval.batch.shard.detections import DETAIL_TYPE
-from serval.settings import Settings
-from stacks.api.inference import EPHEMERAL_STORAGE_MIB
+from serval.settings import Settings, pack
+from stacks.api.inference import EPHEMERAL_STORAGE_MIB, allow_to_ask
 from stacks.fleets.rights import FleetRights
 from stacks.stage.grants import allow_to_announce
 from stacks.stage.layers import Layers
@@ -46,6 +47,7 @@ class BatchSteps(Construct):
         shard_memory_mib: int,
         rights: FleetRights,
         machine_prices: str,
+        handlers: Sequence[str],
     ) -> None:
         super().__init__(scope, id_)
         self._stage, self._layers, self._storage = stage, layers, storage
@@ -56,7 +58,7 @@ class BatchSteps(Construct):
             "plan": self._plan(shard_memory_mib, rights, machine_prices),
             "scan": self._scan(),
             "cut": self._cut(rights),
-            "shard": self._shard(shard_memory_mib),
+            "shard": self._shard(shard_memory_mib, handlers),
             "assemble": self._assemble(),
             "finish": self._finish(),
         }
@@ -133,8 +135,8 @@ class BatchSteps(Construct):
         self._storage.data.grant_batch_writes(function)
         return allow_to_announce(function)
 
-    def _shard(self, memory_mib: int) -> ServalFunction:
-        """Declare the function that runs models, as large as the largest inference function."""
+    def _shard(self, memory_mib: int, handlers: Sequence[str]) -> ServalFunction:
+        """Declare the function that runs graphs, and calls the functions of handlers."""
         function = self._function(
             "shard",
             ShardSettings,
@@ -146,7 +148,10 @@ class BatchSteps(Construct):
             jobs_table=self._jobs,
             artifact_bucket=self._storage.artifacts.bucket.bucket_name,
             ephemeral_storage_mib=EPHEMERAL_STORAGE_MIB,
+            stage=self._stage.name,
+            handlers=pack(json.dumps(list(handlers))),
         )
+        allow_to_ask(function, self._stage, handlers)
         self._storage.jobs.grant_work(function)
         self._storage.registry.grant_routes(function)
         self._storage.artifacts.grant_load(function)

@@ -22,12 +22,11 @@ from serval.models.resource_names import (
     shards_queue_name,
 )
 from serval.models.server_declaration import ONE_MODEL
+from serval.models.version import HANDLER_MEMORY_MIB
 
 SHARED = "*"
 """Stands for all models without a function of their own."""
 STAGE = "any"
-HANDLER_MEMORY_MIB = 1769
-"""Memory of custom Python's function that declares none: the least that has a whole vCPU."""
 
 
 class DeclaredTwice(ValueError):

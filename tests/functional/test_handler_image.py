@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from serval.handlers.row_bodies import RowAnswers, RowBodies
 from stacks.stage.handler_code import HandlerPackages
 from stacks.stage.handler_image import HandlerImage, image_folder
 from tests.fakes.emulator import emulator
@@ -65,5 +66,8 @@ def test_a_call_is_answered_from_the_image_alone(
             Path(sys.executable), api, task_root, [task_root], settings, entry=image.command
         ):
             answer = api.invoke(asked)
+            rows = api.invoke(RowBodies("shelf", "1", [b'{"inputs": 2}', b"{"]).to_event())
     assert answer.kind == "response", answer
     assert json.loads(answer.reply["body"]) == [1], answer.reply
+    found = RowAnswers.from_json(rows.reply)
+    assert (found.answers, found.outcome) == ([b"[2]"], "failed"), found

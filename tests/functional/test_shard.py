@@ -12,6 +12,8 @@ from tests.fakes.batch import DATA, BatchStage
 from tests.fakes.handlers import Context, assert_same_members, imported, recorded
 
 ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1769",
     "REGISTRY_TABLE": "registry",
     "JOBS_TABLE": "jobs",

@@ -18,6 +18,8 @@ LAYERS = [
     ROOT / "build/layers/local/batch/python",
 ]
 ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
     "AWS_REGION": "eu-central-1",
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1769",
     "ARTIFACT_BUCKET": "artifacts",

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
+from tests.local.batch_caller import BatchCaller
 from tests.local.conftest import LocalStage
 from tests.local.fleet_models.bundles import SHELF, UNRULY, write_fleet_shelf
 
@@ -167,3 +168,18 @@ def test_no_handler_may_read_what_is_not_its_own(stage: LocalStage) -> None:
     report = await_that(read_report, lambda report: len(reads(report)) >= len(own))
     assert reads(report) == own
     assert [each for each in report["refused"] if each["action"].startswith("ssm:")] == []
+
+
+def test_a_batch_job_is_answered_by_the_handlers_own_function(
+    stage: LocalStage, client: httpx.Client
+) -> None:
+    titles = ["mobby dik", "dracula", "frankenstain"] * 20
+    bodies = [json.dumps({"inputs": title, "parameters": {"top_k": 1}}) for title in titles]
+    rows = "".join(json.dumps({"body": body}) + "\n" for body in [*bodies, "{}"])
+    caller = BatchCaller(stage, client)
+    address = caller.put("batch/shelf/titles.jsonl", rows.encode())
+    job = caller.ended(caller.start("shelf", address, max_rejected_percent=10))
+    assert (job["status"], job["rows"], job["rejected"]) == ("succeeded", 60, 1), job
+    output = caller.output(job, "output.jsonl").splitlines()
+    answers = [json.loads(json.loads(line)["answer"])[0]["label"] for line in output]
+    assert answers == ["Moby Dick", "Dracula", "Frankenstein"] * 20

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from layers.dependencies.declarations import VARIANTS
+from serval.models.version import HANDLER_MEMORY_MIB
 from serval.settings import unpack
 from serval_cli.deploy.assembly import read_notes
-from stacks.stage.deployed_models import HANDLER_MEMORY_MIB, read_models
+from stacks.stage.deployed_models import read_models
 from stacks.stage.handler_code import (
     HandlerNotDeployable,
     HandlerPackages,
@@ -147,6 +148,19 @@ def test_the_shared_function_may_ask_models_own_functions_alone(stage: Synthesis
     assert json.loads(unpack(variables["OWN_FUNCTIONS"])) == ["large", "shelf"]
     own = stage.function("infer-shelf")["Environment"]["Variables"]
     assert "OWN_FUNCTIONS" not in own
+
+
+def test_shards_may_ask_the_functions_of_handlers_alone(stage: Synthesised) -> None:
+    asked = [
+        resource["Fn::Join"][1][-1]
+        for statement in stage.statements("shard")
+        if statement["Action"] == "lambda:InvokeFunction"
+        for resource in statement["Resource"]
+    ]
+    assert asked == [f":function:serval-prod-infer-{model}" for model in ("large", "shelf")]
+    shard = stage.function("shard")
+    assert json.loads(unpack(shard["Environment"]["Variables"]["HANDLERS"])) == ["large", "shelf"]
+    assert shard["MemorySize"] == 1769
 
 
 def test_what_runs_a_handler_may_read_the_secrets_of_its_model_alone(stage: Synthesised) -> None:

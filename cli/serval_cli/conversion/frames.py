@@ -30,7 +30,7 @@ def read_columns(columns: Sequence[OriginalColumn], rows: Rows) -> dict[str, lis
     )
     picked = [{one.name: row.get(one.name) for one in columns} for row in rows]
     try:
-        arrays = reader.to_arrays(picked)
+        arrays = reader.read(picked)
     except InvalidInputs as refused:
         raise CommandFailed(f"sample: {refused}") from None
     return {

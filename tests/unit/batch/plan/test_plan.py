@@ -1,7 +1,6 @@
 """What a job would take, told without starting it."""
 
 import gzip
-from dataclasses import replace
 
 import pytest
 
@@ -67,15 +66,6 @@ def test_a_dry_run_refuses_what_the_job_would() -> None:
         stage.planning.preview(asked(), "1")
     with pytest.raises(ModelVersionNotFound):
         stage.planning.preview(asked(), "9")
-
-
-def test_custom_python_on_lambda_takes_no_batch_jobs() -> None:
-    stage = BatchStage()
-    stage.objects.upload(f"s3://{DATA}/rows.csv", ROWS)
-    record = stage.registry.version("adding", "1")
-    stage.registry.publish(replace(record, runtime="python"))
-    with pytest.raises(BatchRefused, match="'adding' is custom Python on Lambda, which answers"):
-        stage.planning.preview(asked(), "1")
 
 
 @pytest.mark.parametrize(("fleets", "at_once"), [({}, 4), ({"adding": "gpu"}, 20)])

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from serval.errors import InvalidInputs
 from serval.models.signature import TensorSpec
+from serval.models.tensor import Array
 from serval.tasks.files import TaskFiles, TaskUnreadable
 from serval.tasks.graph import TaskGraph
 from serval.tasks.table.columns import TableColumns
@@ -30,9 +32,13 @@ def columns(*inputs: TensorSpec, folder: Path = Path(), **options: Any) -> Table
     return TableColumns.from_files(files, graph)
 
 
+def filled(own: TableColumns, rows: Sequence[Any]) -> dict[str, Array]:
+    return own.fill(own.read(rows))
+
+
 def test_a_graph_of_an_input_per_column_takes_cells_as_numbers_or_text() -> None:
     texts = {"age": " 2.2e1", "class": "3", "city": "Bern", "note": "late", "paid": "True"}
-    found = columns(*MIXED).to_arrays([ROW, texts])
+    found = filled(columns(*MIXED), [ROW, texts])
     assert {name: (array.shape, array.dtype.str) for name, array in found.items()} == {
         "age": ((2, 1), "<f4"),
         "class": ((2, 1), "<i8"),
@@ -48,7 +54,7 @@ def test_a_graph_of_an_input_per_column_takes_cells_as_numbers_or_text() -> None
 
 def test_a_matrix_takes_the_columns_that_model_yaml_names() -> None:
     own = columns(TensorSpec("x", "FP32", (-1, 2)), columns={"x": ["height", "width"]})
-    found = own.to_arrays([{"width": 2, "height": "1"}])
+    found = filled(own, [{"width": 2, "height": "1"}])
     assert found["x"].tolist() == [[1.0, 2.0]]
 
 
@@ -59,7 +65,7 @@ def test_config_json_names_them_too(config: dict[str, Any], tmp_path: Path) -> N
     (tmp_path / "config.json").write_text(json.dumps(config))
     own = columns(TensorSpec("x", "FP32", (-1, -1)), folder=tmp_path)
     assert own.names == ["a", "b"]
-    assert own.to_arrays([{"a": 1, "b": 2}])["x"].shape == (1, 2)
+    assert filled(own, [{"a": 1, "b": 2}])["x"].shape == (1, 2)
 
 
 def test_without_names_the_elements_are_numbered() -> None:
@@ -68,18 +74,18 @@ def test_without_names_the_elements_are_numbered() -> None:
 
 @pytest.mark.parametrize("cell", [None, "", " ", "NA", "NaN", math.nan])
 def test_a_missing_number_is_nan_in_a_column_of_floats(cell: Any) -> None:
-    found = columns(*MIXED).to_arrays([{**ROW, "age": cell}])
+    found = filled(columns(*MIXED), [{**ROW, "age": cell}])
     assert np.isnan(found["age"]).all()
 
 
 @pytest.mark.parametrize("cell", [None, math.nan])
 def test_a_missing_text_is_empty_where_the_model_imputes_it(cell: Any) -> None:
-    found = columns(*MIXED, imputed=["city"]).to_arrays([{**ROW, "city": cell}])
+    found = filled(columns(*MIXED, imputed=["city"]), [{**ROW, "city": cell}])
     assert found["city"].tolist() == [[b""]]
 
 
 def test_an_unknown_category_goes_to_the_graph_as_it_is() -> None:
-    found = columns(*MIXED).to_arrays([{**ROW, "city": "Atlantis"}, {**ROW, "city": 8001}])
+    found = filled(columns(*MIXED), [{**ROW, "city": "Atlantis"}, {**ROW, "city": 8001}])
     assert found["city"].tolist() == [[b"Atlantis"], [b"8001"]]
 
 
@@ -111,16 +117,16 @@ def test_a_wrong_cell_is_refused_with_column_row_and_value(
     cells: dict[str, Any], problem: str
 ) -> None:
     with pytest.raises(InvalidInputs) as refused:
-        columns(*MIXED).to_arrays([ROW, {**ROW, **cells}])
+        filled(columns(*MIXED), [ROW, {**ROW, **cells}])
     assert problem in str(refused.value)
 
 
 def test_a_row_without_a_column_is_refused_with_those_that_exist() -> None:
     short = {name: value for name, value in ROW.items() if name != "city"}
     with pytest.raises(InvalidInputs, match=r"input 0: column 'city' is missing; .* 'age', 'cla"):
-        columns(*MIXED).to_arrays([short])
+        filled(columns(*MIXED), [short])
     with pytest.raises(InvalidInputs, match="input 0: 'Bern' given, a row expected"):
-        columns(*MIXED).to_arrays(["Bern"])
+        filled(columns(*MIXED), ["Bern"])
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 from serval.errors import (
     InferenceFailed,
@@ -17,11 +18,14 @@ from serval.inference.loaded import Loaded, LoadedVersions
 from serval.inference.runtimes import RuntimeFailed
 from serval.models.signature import Signature, TensorSpec
 from serval.models.storage import VERSION
-from serval.models.task_signature import OPENAI, OPENAI_SIGNATURE
+from serval.models.task_signature import OPENAI, OPENAI_SIGNATURE, takes_table
 from serval.models.tensor import Tensor
 from serval.models.version import ModelVersion
 from serval.protocol.limits import MOST_JSON_BYTES
 from serval.protocol.request import InferenceRequest, output_names, read_request
+
+if TYPE_CHECKING:
+    from serval.tasks.task import TableTask
 
 Outputs = list[Tensor]
 
@@ -131,6 +135,16 @@ def _run_openai(loaded: Loaded, inputs: Sequence[Tensor]) -> Outputs:
     from serval.tasks.openai.call import answer_calls
 
     return answer_calls(inputs[0].array.tolist(), loaded.record, loaded.task)
+
+
+def run_batch_task(loaded: Loaded, inputs: Sequence[Tensor]) -> Outputs:
+    """Answer what a batch job brings the version's task; rows of a table come as columns."""
+    if loaded.task is None or not takes_table(loaded.record.task or ""):
+        return run_version_task(loaded, inputs)
+    # Imported here, so that a version of tensors pays for no task.
+    from serval.tasks.tensors import run_columns
+
+    return run_columns(cast("TableTask", loaded.task), inputs)
 
 
 def try_request(loaded: Loaded, request: InferenceRequest) -> Outputs | ServalError:

@@ -12,6 +12,8 @@ class TensorSpec:
     name: str
     datatype: str
     shape: tuple[int, ...]
+    may_miss: bool = False
+    """Whether a null of a batch job's input is a missing value: NaN, or an empty text."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the tensor as V2 model metadata has it."""

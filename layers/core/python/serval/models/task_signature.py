@@ -1,6 +1,7 @@
 """The signatures of tasks in tensors (``serval.tasks``), for those who do not import the tasks."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from serval.models.signature import Signature, TensorSpec
@@ -104,8 +105,37 @@ def answers_row_by_row(task: str, graph: Signature) -> bool:
 
 
 def is_batched(task: str) -> bool:
-    """Return whether batch jobs bring a task its inputs.
+    """Return whether batch jobs bring a task its inputs."""
+    return TAKES.get(task, "text") != "arguments"
 
-    Rows of a table are records as they are: jobs of a tabular task bring its graph's tensors.
+
+def takes_table(task: str) -> bool:
+    """Return whether a task takes rows of a table."""
+    return TAKES.get(task) == "table"
+
+
+def batch_signature(task: str, graph: Signature, columns: Mapping[str, Sequence[str]]) -> Signature:
+    """Return the signature of a task to batch jobs: a table's inputs are its columns.
+
+    Parameters
+    ----------
+    columns
+        Input of the graph → the columns that fill it, of model.yaml.
     """
-    return TAKES.get(task, "text") in ("text", "image", "audio")
+    usual = replace(task_signature(task), optional=())
+    if not takes_table(task):
+        return usual
+    inputs = (
+        TensorSpec(name, spec.datatype, (-1,), may_miss=True)
+        for spec in graph.inputs
+        for name in column_names(spec, columns.get(spec.name))
+    )
+    return replace(usual, inputs=tuple(inputs))
+
+
+def column_names(spec: TensorSpec, given: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the columns that fill an input, in the order of its elements."""
+    if given is not None:
+        return tuple(given)
+    width = math.prod(spec.shape[1:])
+    return (spec.name,) if width == 1 else tuple(f"{spec.name}_{n}" for n in range(width))

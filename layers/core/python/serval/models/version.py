@@ -16,14 +16,16 @@ from serval.models.signature import Signature
 from serval.models.task_signature import (
     OPENAI_SIGNATURE,
     OPENAI_TASKS,
+    batch_signature,
     is_batched,
-    task_signature,
     task_signatures,
 )
 
 TAG_PLACE = 16
 """The number of characters before the tag, which are those of a second or of a hash."""
 TAG_DIGITS = 10
+HANDLER_MEMORY_MIB = 1769
+"""Memory of a handler's function if it declares none: the least that has a whole vCPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,14 @@ class ModelVersion:
         compute: Mapping[str, Any] = self.bundle.get("compute", {})
         return compute.get("target") == "fleet"
 
+    @property
+    def handler_memory_mib(self) -> int:
+        """Memory of the function that runs a handler; 0 if no such function runs the version."""
+        if self.runtime != "python" or self.on_fleet:
+            return 0
+        compute: Mapping[str, Any] = self.bundle.get("compute", {})
+        return int(compute.get("memory_mib") or HANDLER_MEMORY_MIB)
+
     def file(self, path: str) -> BundleFile:
         """Find a file of the bundle or of a form by its path."""
         files = chain(self.files, *(form.files for form in self.forms))
@@ -157,7 +167,8 @@ class ModelVersion:
     def batch_signature(self) -> Signature:
         """The signature to batch jobs: the task's, a handler's without types, or the graph's."""
         if self.batch_task is not None:
-            return replace(task_signature(self.batch_task), optional=())
+            columns = self.bundle.get("columns") or {}
+            return batch_signature(self.batch_task, self.signature, columns)
         if self.runtime != "python":
             return self.signature
         return replace(self.signature, outputs=self.signature.outputs[:1], optional=())

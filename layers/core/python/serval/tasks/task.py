@@ -1,9 +1,10 @@
 """What a task is to whoever calls it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from serval.models.tensor import Array
 from serval.tasks.parameters import Parameters
 
 InputKind = Literal["text", "image", "audio", "table", "arguments"]
@@ -50,3 +51,25 @@ class Task(Protocol):
         InferenceFailed
             If the graph fails on inputs that fit.
         """
+
+
+class ReadsColumns(Protocol):
+    """The columns of a table."""
+
+    @property
+    def names(self) -> list[str]:
+        """Every column."""
+
+    def check_texts(self, columns: Mapping[str, Array]) -> None:
+        """Refuse a text that is missing where the model does not fill it in."""
+
+
+class TableTask(Task, Protocol):
+    """A loaded task that takes rows of a table."""
+
+    @property
+    def columns(self) -> ReadsColumns:
+        """What its columns are."""
+
+    def answer_columns(self, columns: Mapping[str, Array], rows: int) -> list[Any]:
+        """Answer rows that are there as an array for each column; raise as ``answer`` does."""

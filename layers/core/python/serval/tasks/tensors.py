@@ -18,7 +18,7 @@ from serval.short_repr import short_repr
 from serval.tasks.call import check_text_size, write_json
 from serval.tasks.parameters import Parameters
 from serval.tasks.payload import Payload
-from serval.tasks.task import InputKind, Media, Task
+from serval.tasks.task import InputKind, Media, TableTask, Task
 
 
 def run_task(task: Task, tensors: Sequence[Tensor]) -> list[Tensor]:
@@ -55,6 +55,21 @@ def read_call(task: Task, tensors: Sequence[Tensor]) -> tuple[list[Any], Paramet
 def write_answer_tensors(answers: Sequence[Any]) -> list[Tensor]:
     """Write answers as the output of the task's signature."""
     return [_tensor(ANSWERS, [_write(answer) for answer in answers])]
+
+
+def run_columns(task: TableTask, tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Answer rows of a table that are there as one tensor [rows] for each column, in order.
+
+    Raises
+    ------
+    InvalidRequest
+        If a text is missing that the model does not fill in, or a row has no answer.
+    """
+    arrays = [tensor.array for tensor in tensors]
+    columns = dict(zip(task.columns.names, arrays, strict=True))
+    task.columns.check_texts(columns)
+    answers = task.answer_columns(columns, len(arrays[0]))
+    return [_tensor(ANSWERS, [write_json(answer) for answer in answers])]
 
 
 def task_tensors(kind: InputKind, payload: Payload) -> list[Tensor]:

@@ -19,21 +19,25 @@ class SignedFunctions:
     client: SignedClient
     names: Mapping[str, str]
     """Model → its function."""
+    attempts: int = 1
+    """More than one only for events that do no harm when they arrive twice."""
 
     def ask(self, model: str, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Let a model's function answer an event of API Gateway; return its reply.
+        """Let a model's function answer an event; return its reply.
 
         Raises
         ------
         ServiceUnavailable
             If it does not answer, or fails.
         """
+        if model not in self.names:
+            raise unavailable(model, "it was deployed without one: run `serval deploy`")
         path = f"/2015-03-31/functions/{self.names[model]}/invocations"
         # Without escapes, which make up to twice as much of other alphabets as may be sent. Half a
         # surrogate pair, which UTF-8 has not, is written as JSON escapes it.
         body = json.dumps(event, ensure_ascii=False).encode(errors="backslashreplace")
         try:
-            answer = self.client.request("POST", path, {}, body, attempts=1)
+            answer = self.client.request("POST", path, {}, body, attempts=self.attempts)
             reply: dict[str, Any] = json.loads(answer.read())
         except (AwsRefused, AwsUnavailable, *TRANSIENT) as error:
             raise unavailable(model, str(error)) from error

@@ -1,5 +1,6 @@
 """Casts from columns of text to the arrays of an input, and which rows do not fit."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -25,6 +26,11 @@ CASTS: Mapping[str, type[pl.DataType]] = {
     "BYTES": pl.String,
 }
 """V2 datatype → the polars type that its text is read as."""
+MISSING: Mapping[str, float | str] = {
+    **dict.fromkeys(("FP16", "FP32", "FP64"), math.nan),
+    "BYTES": "",
+}
+"""V2 datatype → what stands for a missing value, where there is something."""
 INFINITY = r"(?i)^\s*[-+]?inf"
 TRUTHS = {"true": True, "false": False, "1": True, "0": False}
 
@@ -71,6 +77,14 @@ def _drop_overflows(found: pl.Series, column: pl.Series, datatype: str) -> pl.Se
     else:
         meant = column.cast(pl.Float64, strict=False).is_infinite()
     return pl.select(pl.when(~infinite | meant).then(found).otherwise(None)).to_series()
+
+
+def fill_missing(found: pl.Series, column: pl.Series, datatype: str) -> pl.Series:
+    """Return a cast column with what stands for missing values in place of the nulls it had."""
+    if datatype not in MISSING or not column.null_count():
+        return found
+    filler = pl.lit(MISSING[datatype], dtype=found.dtype)
+    return pl.select(pl.when(column.is_null()).then(filler).otherwise(found)).to_series()
 
 
 def describe_misfit(value: object, datatype: str) -> str:

@@ -154,7 +154,7 @@ class ShardRecord:
     busy_ms: int = 0
     """Time of all invocations together."""
     memory_mib: int = 0
-    """Memory of the function; 0 if the shard ran on a fleet's machine."""
+    """Of the function, and of a handler's beside it; 0 if the shard ran on a fleet's machine."""
     pieces: tuple[OutputPiece, ...] = ()
     """Its output parts, in order."""
     errors: tuple[OutputPiece, ...] = ()

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from serval.settings import CallerSettings, Settings
+from serval.settings import CallerSettings, Settings, SigningSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class ScanSettings(Settings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShardSettings(Settings):
+class ShardSettings(SigningSettings):
     """Environment of ``shard``."""
 
     aws_lambda_function_memory_size: int
@@ -56,6 +56,10 @@ class ShardSettings(Settings):
     jobs_table: str
     artifact_bucket: str
     ephemeral_storage_mib: int = 512
+    stage: str = ""
+    """Name of the stage, which names the functions of handlers."""
+    handlers: str = "[]"
+    """The models that are handlers on Lambda, as JSON, which may be packed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

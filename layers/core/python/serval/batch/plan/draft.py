@@ -35,8 +35,9 @@ BLOCK_BYTES = 4 * 2**20
 BLOCK_ROWS = 65_536
 LEAST_BLOCK_BYTES = 64
 """A record may take minutes; a block holds at least one, however small this is."""
-UNMEASURED_FLEET_ROWS_PER_SECOND = 10.0
-"""For a version whose rate is unknown because the golden check does not run on its machines."""
+UNMEASURED_ROWS_PER_SECOND = 10.0
+"""For a version whose rate is unknown and may be low: the golden check does not run on a fleet's
+machines, and asks a handler without golden requests nothing."""
 DEFAULT_BATCH_ROWS = 32
 
 
@@ -57,8 +58,8 @@ class Pace:
         if rate is None and measured.get("p50_ms"):
             # A model that takes no batches answers one row a request.
             rate = 1e3 / measured["p50_ms"]
-        if rate is None and record.bundle.get("compute", {}).get("target") == "fleet":
-            rate = UNMEASURED_FLEET_ROWS_PER_SECOND
+        if rate is None and (record.on_fleet or record.runtime == "python"):
+            rate = UNMEASURED_ROWS_PER_SECOND
         rows = measured.get("best_batch_size") or batching.get("max_batch_size")
         return cls(rate, int(rows or DEFAULT_BATCH_ROWS))
 

@@ -124,11 +124,6 @@ class Plan:
         if (reason := self.unreachable.get(model)) is not None:
             raise BatchRefused(f"model {model!r}: {reason}")
         record = self.registry.version(model, version)
-        if record.runtime == "python" and not record.on_fleet:
-            raise BatchRefused(
-                f"model {model!r} is custom Python on Lambda, which answers calls and takes no "
-                "batch jobs"
-            )
         check_batches(record.batch_signature)
         return record
 
@@ -197,6 +192,7 @@ class Plan:
         earlier = self.release_shards.store.of_model(record.model, COMPARED_JOBS)
         pace = Pace.of(record)
         form = form_of(layout)
+        on_fleet = record.model in self.release_shards.fleets
         return estimate_job(
             form=form,
             files=len(survey.sources),
@@ -209,7 +205,7 @@ class Plan:
                 earlier, record.version, form, options, pace.rows_per_second, survey.row_bytes
             ),
             concurrency=self.release_shards.at_once(record.model, options),
-            memory_mib=0 if record.model in self.release_shards.fleets else self.memory_mib,
+            memory_mib=0 if on_fleet else self.memory_mib + record.handler_memory_mib,
             machine_microdollars_hour=self.machine_prices.get(
                 self.release_shards.fleets.get(record.model, ""), 0
             ),

@@ -9,7 +9,7 @@ import numpy as np
 from serval.batch.input.records import Rows
 from serval.errors import InferenceFailed, InvalidRequest
 from serval.inference.loaded import Loaded
-from serval.inference.run import run_version_task
+from serval.inference.run import run_batch_task
 from serval.inference.runtimes import Model, RuntimeFailed
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Array, Tensor
@@ -38,9 +38,9 @@ class TaskModel:
     loaded: Loaded
 
     def run(self, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> list[Tensor]:
-        """Answer inputs that fit the task's signature."""
+        """Answer inputs that fit the task's signature to batch jobs."""
         try:
-            return run_version_task(self.loaded, inputs)
+            return run_batch_task(self.loaded, inputs)
         except InferenceFailed as error:
             raise RuntimeFailed(str(error)) from error
 

@@ -132,6 +132,8 @@ class ShardWork:
         output = read_address(job.output, "output")
         layout = self._layout(job, output)
         loaded = self.load(job.model, job.version or "")
+        memory_mib = self.memory_mib + loaded.record.handler_memory_mib
+        watch.record = replace(watch.record, memory_mib=memory_mib)
         number = resume.piece if resume else 0
         sink, errors = self._sinks(output, layout, item, number)
         with (

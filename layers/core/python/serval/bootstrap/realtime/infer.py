@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from serval.access.admission import Admission, Authenticator
 from serval.aws.signed.addresses import bucket_url, service_url
@@ -14,6 +15,7 @@ from serval.aws.signed.edge import EdgeArtifacts, EdgeRegistry
 from serval.aws.signed.functions import SignedFunctions
 from serval.bootstrap.function import LambdaFunction, http_function
 from serval.bootstrap.log import print_line
+from serval.bootstrap.other_functions import signed_functions
 from serval.bootstrap.realtime.tickets import stream_redirect
 from serval.http.infer import InferEndpoint
 from serval.inference.cpu import cpu_class
@@ -35,7 +37,31 @@ ANSWER_SECONDS = 28.0
 
 def build() -> LambdaFunction[InferEndpoint]:
     """Build the function from its environment, once per cold start."""
-    return http_function("infer", inference_endpoint(InferSettings.from_environment()))
+    settings = InferSettings.from_environment()
+    endpoint = inference_endpoint(settings)
+    if has_handler(settings):
+        return LambdaFunction("infer", endpoint, answer_event, facts=None)
+    return http_function("infer", endpoint)
+
+
+def answer_event(endpoint: InferEndpoint, event: Any, context: Any) -> Any:
+    """Answer a call of API Gateway, or the rows of a batch job."""
+    from serval.handlers.row_bodies import ROWS, RowBodies, answer_bodies
+
+    if ROWS not in event:
+        return endpoint.reply(event)
+
+    def remaining() -> float:
+        return float(context.get_remaining_time_in_millis()) / 1e3
+
+    load = endpoint.inference.load
+    return answer_bodies(load, RowBodies.from_event(event), remaining).to_json()
+
+
+def has_handler(settings: InferSettings) -> bool:
+    """Return whether this is the function of a model that is a handler."""
+    task_root = settings.lambda_task_root
+    return bool(task_root) and (Path(task_root) / "handler").is_dir()
 
 
 def inference_endpoint(settings: InferSettings, *, streams: bool = False) -> InferEndpoint:
@@ -87,22 +113,15 @@ def other_functions(settings: InferSettings) -> SignedFunctions | None:
     on_fleets: list[str] = json.loads(unpack(settings.fleet_models))
     if not own and not on_fleets:
         return None
-    client = SignedClient(
-        service="lambda",
-        region=settings.aws_region,
-        credentials=settings.credentials,
-        endpoint_url=settings.aws_endpoint_url or service_url("lambda", settings.aws_region),
-        timeout_seconds=ANSWER_SECONDS,
-    )
     names = {model: inference_function_name(settings.stage, model) for model in own}
-    return SignedFunctions(client, dict.fromkeys(on_fleets, settings.wait_function) | names)
+    on_wait = dict.fromkeys(on_fleets, settings.wait_function)
+    return signed_functions(settings, on_wait | names, ANSWER_SECONDS)
 
 
 def opening(settings: InferSettings) -> OpenModel:
     """Return what opens versions; nothing of handlers is imported but in a handler's function."""
     open_graph = graph_opening(settings.aws_lambda_function_memory_size)
-    task_root = settings.lambda_task_root
-    if not task_root or not (Path(task_root) / "handler").is_dir():
+    if not has_handler(settings):
         return open_graph
     from serval.bootstrap.handlers import handler_opening
     from serval.handlers.deployed import own_opening

@@ -1,6 +1,6 @@
 """``tabular-classification``: the label of each row."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -70,15 +70,24 @@ class TabularClassification:
             )
         if not inputs:
             return []
-        outputs = self.graph.run(self.columns.to_arrays(inputs))
-        scores = None
-        if self.scores is not None:
-            scores = self._read_scores(outputs[self.scores.name], len(inputs))
-            check_finite(scores, inputs, self.columns)
-        names = self._name(None if self.label is None else outputs[self.label.name], scores)
+        names, scores = self._answer(self.columns.read(inputs), len(inputs))
         if not wanted or scores is None or self.labels is None:
             return names
         return [_describe(name, row, self.labels) for name, row in zip(names, scores, strict=True)]
+
+    def answer_columns(self, columns: Mapping[str, Array], rows: int) -> list[Any]:
+        """Return the label of each row, a string."""
+        return self._answer(columns, rows)[0]
+
+    def _answer(self, columns: Mapping[str, Array], rows: int) -> tuple[list[Any], Array | None]:
+        """Return the label of each row, and the scores of its classes if there are any."""
+        outputs = self.graph.run(self.columns.fill(columns))
+        scores = None
+        if self.scores is not None:
+            scores = self._read_scores(outputs[self.scores.name], rows)
+            check_finite(scores, columns, self.columns)
+        names = self._name(None if self.label is None else outputs[self.label.name], scores)
+        return names, scores
 
     def _read_scores(self, scores: Array, rows: int) -> Array:
         found = APPLIED.get(self.function, np.asarray)(scores.reshape(rows, -1))

@@ -9,11 +9,12 @@ import numpy as np
 
 from serval.errors import InvalidInputs
 from serval.models.signature import TensorSpec
+from serval.models.task_signature import column_names
 from serval.models.tensor import Array
 from serval.short_repr import short_repr
 from serval.tasks.files import TaskFiles, TaskUnreadable
 from serval.tasks.graph import TaskGraph
-from serval.tasks.table.cells import CellRefused, is_missing, read_cells
+from serval.tasks.table.cells import CellRefused, read_cells
 
 SHOWN = 30
 """Columns that a message names."""
@@ -56,8 +57,8 @@ class TableColumns:
         """Every column."""
         return [column for _, own in self.inputs for column in own]
 
-    def to_arrays(self, rows: Sequence[Any]) -> dict[str, Array]:
-        """Turn rows into the graph's inputs, rows on axis 0.
+    def read(self, rows: Sequence[Any]) -> dict[str, Array]:
+        """Turn rows into an array for each column.
 
         Raises
         ------
@@ -66,11 +67,37 @@ class TableColumns:
             its column holds.
         """
         self._check_names(rows)
-        return {spec.name: self._fill(spec, own, rows) for spec, own in self.inputs}
+        return {
+            name: self._read_column(spec, name, [row[name] for row in rows])
+            for spec, own in self.inputs
+            for name in own
+        }
 
-    def missing_in(self, row: Mapping[str, Any]) -> list[str]:
-        """List the columns of a row that have no value."""
-        return [name for name in self.names if is_missing(row[name])]
+    def check_texts(self, columns: Mapping[str, Array]) -> None:
+        """Refuse a text that is missing where the model does not fill it in.
+
+        Raises
+        ------
+        InvalidInputs
+            If there is one.
+        """
+        for name, column in columns.items():
+            if column.dtype == object and name not in self.imputed and b"" in column:
+                index = column.tolist().index(b"")
+                raise InvalidInputs(
+                    f"input {index}: column {name!r}: a text expected: the model does not fill in "
+                    "missing ones"
+                )
+
+    def fill(self, columns: Mapping[str, Array]) -> dict[str, Array]:
+        """Fill the graph's inputs from an array for each column, rows on axis 0."""
+        return {
+            spec.name: _fill(spec, [columns[name] for name in own]) for spec, own in self.inputs
+        }
+
+    def missing_in(self, columns: Mapping[str, Array], row: int) -> list[str]:
+        """List the columns that have no value in a row."""
+        return [name for name in self.names if _is_empty(columns[name][row])]
 
     def _check_names(self, rows: Sequence[Any]) -> None:
         names = self.names
@@ -94,14 +121,6 @@ class TableColumns:
                 f"{_quote_names(names)}"
             )
 
-    def _fill(
-        self, spec: TensorSpec, own: Sequence[str], rows: Sequence[Mapping[str, Any]]
-    ) -> Array:
-        filled = [self._read_column(spec, name, [row[name] for row in rows]) for name in own]
-        shape = (len(rows), *spec.shape[1:])
-        extents = shape if -1 not in spec.shape[1:] else (len(rows), len(own))
-        return np.stack(filled, axis=1).reshape(extents)
-
     def _read_column(self, spec: TensorSpec, name: str, values: Sequence[Any]) -> Array:
         try:
             return read_cells(spec.datatype, values, imputed=name in self.imputed)
@@ -110,6 +129,15 @@ class TableColumns:
             raise InvalidInputs(
                 f"input {index}: column {name!r}: {short_repr(values[index])} given, {expected}"
             ) from None
+
+
+def _fill(spec: TensorSpec, columns: Sequence[Array]) -> Array:
+    filled = np.stack(columns, axis=1)
+    return filled if -1 in spec.shape[1:] else filled.reshape(len(filled), *spec.shape[1:])
+
+
+def _is_empty(value: Any) -> bool:
+    return value == b"" or (isinstance(value, float | np.floating) and bool(np.isnan(value)))
 
 
 def _names_of(spec: TensorSpec, given: Sequence[str] | None) -> tuple[str, ...]:
@@ -130,7 +158,7 @@ def _names_of(spec: TensorSpec, given: Sequence[str] | None) -> tuple[str, ...]:
             f"input {spec.name!r} of shape {list(spec.shape)} leaves open how many columns it "
             "takes: name them under 'columns:' in model.yaml"
         )
-    return (spec.name,) if width == 1 else tuple(f"{spec.name}_{n}" for n in range(width))
+    return column_names(spec, None)
 
 
 def _quote_names(names: Sequence[str]) -> str:

@@ -1,9 +1,10 @@
 """``tabular-regression``: a number for each row."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from serval.models.tensor import Array
 from serval.tasks.files import TaskFiles, TaskUnreadable
 from serval.tasks.graph import TaskGraph
 from serval.tasks.parameters import Parameters
@@ -42,7 +43,11 @@ class TabularRegression:
         """Return a number for each row; a list of numbers if the model has several targets."""
         if not inputs:
             return []
-        arrays = self.columns.to_arrays(inputs)
-        values = self.graph.run(arrays, [self.output])[self.output].reshape(len(inputs), -1)
-        check_finite(values, inputs, self.columns)
+        return self.answer_columns(self.columns.read(inputs), len(inputs))
+
+    def answer_columns(self, columns: Mapping[str, Array], rows: int) -> list[Any]:
+        """Return a number for each row, or a list of them."""
+        found = self.graph.run(self.columns.fill(columns), [self.output])[self.output]
+        values = found.reshape(rows, -1)
+        check_finite(values, columns, self.columns)
         return [row[0] if len(row) == 1 else row for row in values.tolist()]

@@ -16,7 +16,7 @@ from typing import Any
 from serval.batch.shard.tasks import LostShards, TaskOutcome
 from serval.errors import InferenceFailed, InvalidRequest
 from serval.inference.loaded import Loaded
-from serval.inference.run import Outputs, is_for_task, run_version_task
+from serval.inference.run import Outputs, run_batch_task
 from serval.inference.runtimes import RuntimeFailed
 from serval.processes import describe_exit
 from serval.worker.program.faults import Retries
@@ -143,6 +143,6 @@ class ShardProcess:
 
 def run_asked(loaded: Loaded, asked: ChannelMessage) -> Outputs:
     """Run a version, or its task, as a message asks."""
-    if is_for_task(loaded, asked.tensors):
-        return run_version_task(loaded, asked.tensors)
+    if loaded.record.batch_task is not None:
+        return run_batch_task(loaded, asked.tensors)
     return loaded.model.run(asked.tensors, [loaded.outputs[name] for name in asked.head["outputs"]])

@@ -13,7 +13,7 @@ import numpy as np
 import orjson
 import polars as pl
 
-from serval.batch.input.cast import CASTS, has_overflow
+from serval.batch.input.cast import CASTS, MISSING, has_overflow
 from serval.batch.input.jsonl.members import find_repeated_member, has_no_repeats
 from serval.batch.input.records import (
     RECORD_LIMIT_BYTES,
@@ -119,7 +119,7 @@ class JsonlRecords:
         if repeated is not None:
             raise Unfit(f"member {repeated!r} is there twice")
         values = self._by_name(value)
-        return [read_element(spec, values[spec.name]) for spec in self.inputs]
+        return [read_element(spec, _value_of(spec, values[spec.name])) for spec in self.inputs]
 
     def _by_name(self, value: Any) -> Mapping[str, Any]:
         names = [spec.name for spec in self.inputs]
@@ -190,6 +190,11 @@ def read_element(spec: TensorSpec, value: Any, *, exact: bool = False) -> Array:
             f"input {spec.name!r}: shape {list(array.shape)} given, {list(wanted)} expected"
         )
     return array
+
+
+def _value_of(spec: TensorSpec, value: Any) -> Any:
+    """Return a record's value, or what stands for one that is missing."""
+    return MISSING.get(spec.datatype, value) if value is None and spec.may_miss else value
 
 
 def _has_truth(value: Any) -> bool:

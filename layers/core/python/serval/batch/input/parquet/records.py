@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from serval.batch.input.cast import input_tensor
+from serval.batch.input.cast import fill_missing, input_tensor
 from serval.batch.input.columns import InputColumns
 from serval.batch.input.moments import MOMENTS, drop_long_years, write_iso
 from serval.batch.input.parquet.column_types import cast_to_types
@@ -85,7 +85,7 @@ class ParquetRecords:
         for each in lists:
             each.find_faults(faults)
         read = {
-            column: convert_column(frame[column], planned.spec.datatype, self.times)
+            column: self._convert(frame[column], planned.spec)
             for planned in self.inputs
             for column in planned.columns
         }
@@ -146,6 +146,10 @@ class ParquetRecords:
         return cast_to_types(own, self.joined_types).with_columns(
             passed[name] for name in self.joined if name in self.partition
         )
+
+    def _convert(self, column: pl.Series, spec: TensorSpec) -> pl.Series:
+        found = convert_column(column, spec.datatype, self.times)
+        return fill_missing(found, column, spec.datatype) if spec.may_miss else found
 
     def _find_faults(
         self, frame: pl.DataFrame, read: Mapping[str, pl.Series], faults: dict[int, str]
