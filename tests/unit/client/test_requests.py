@@ -241,7 +241,7 @@ def test_a_stream_goes_on_where_it_was_lost_each_event_once(kind: Kind) -> None:
         (4, ""),
     ]
     assert asked == ["", "2", "2"]
-    assert server.seen[0] == "GET /stage/async/requests/r1/events?model=m"
+    assert server.seen[0] == "GET /stage/async/requests/r1/events?model=m&follow=true"
 
 
 @both
@@ -253,7 +253,7 @@ def test_a_text_is_submitted_and_read_while_it_is_written(kind: Kind) -> None:
     assert "".join(one.data["text"] for one in events) == " upon"
     assert server.seen[1:] == [
         *["PUT /stage/async/requests/mine?stream=true"] * 2,
-        "GET /stage/async/requests/r1/events?model=story",
+        "GET /stage/async/requests/r1/events?model=story&follow=true",
     ]
     inputs = json.loads(server.calls[1].content)["request"]["inputs"]
     assert {one["name"]: one["data"] for one in inputs} == {

@@ -133,7 +133,9 @@ class EventFlows(Asking):
 
     def _open(self, request_id: str, model: str | None, after: int) -> Flow[None]:
         headers = {"accept": "text/event-stream"} | ({LAST: str(after)} if after else {})
-        call = Call("GET", request_path(request_id, model, "/events"), headers=headers)
+        # The API leads to a URL where each event comes when it is written.
+        path = request_path(request_id, model, "/events", follow="true")
+        call = Call("GET", path, headers=headers)
         reply: Reply = yield Opening(call)
         if not reply.ok:
             raise failure_of(reply)

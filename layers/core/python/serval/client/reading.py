@@ -111,10 +111,10 @@ class RequestReading(Asking):
         return read_answer(decoded, {}, as_arrays=arrays)
 
 
-def request_path(request_id: str, model: str | None, below: str = "") -> str:
-    """Build the path of an async request, or of something below it."""
-    query = "" if model is None else f"?{urlencode({'model': model})}"
-    return f"/async/requests/{quote(request_id, safe='')}{below}{query}"
+def request_path(request_id: str, model: str | None, below: str = "", **asked: str) -> str:
+    """Build the path of an async request, or of something below it, and what is asked of it."""
+    query = urlencode(asked if model is None else {"model": model, **asked})
+    return f"/async/requests/{quote(request_id, safe='')}{below}{'?' if query else ''}{query}"
 
 
 def read_answer(

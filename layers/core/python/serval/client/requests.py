@@ -70,8 +70,8 @@ class RequestFlows(ModelFlows):
             body |= more
         else:
             body["request"] = inside
-        path = request_path(request_id or uuid.uuid4().hex, None)
-        path += "?stream=true" if stream else ""
+        asked = {"stream": "true"} if stream else {}
+        path = request_path(request_id or uuid.uuid4().hex, None, **asked)
         found = yield from self.read(Call.with_json("PUT", path, body))
         return cast(RequestDocument, found)
 
