@@ -91,7 +91,7 @@ class RolloutStates(Construct):
 
     def _steps_after_claim(self) -> Choice:
         """Chain the steps after the claim, built backwards since each state names its successor."""
-        urls = JsonPath.object_at("$.claim.urls")
+        urls = JsonPath.string_at("$.claim.urls")
         verify = self._checking("verify", {"upload": UPLOAD, "urls": urls})
         optimise = self._call("Optimise", "optimise", {"upload": UPLOAD, "verified": VERIFIED})
         golden = self._golden()

@@ -152,8 +152,9 @@ class S3Handler(BaseHTTPRequestHandler):
             self.disk.before(call)
             getattr(self, f"on_{self.command.lower()}")()
         except Refused as refused:
+            # Not all that was sent may have been read.
             self.close_connection = True
-            self.reply(refused.status, xml("Error", Code=refused.code))
+            self.reply(refused.status, xml("Error", Code=refused.code), Connection="close")
         except (ConnectionError, TimeoutError):
             self.close_connection = True
 
@@ -305,16 +306,21 @@ class S3Server(ThreadingHTTPServer):
 
     @cached_property
     def client(self) -> "S3Client":
-        """A client, which tries nothing twice."""
-        return boto3.Session("id", "secret", region_name="us-east-1").client(
-            "s3",
-            endpoint_url=f"http://127.0.0.1:{self.server_port}",
-            config=Config(
-                retries={"total_max_attempts": 1},
-                max_pool_connections=40,
-                s3={"addressing_style": "path"},
-            ),
-        )
+        """A client of this server."""
+        return client_of(self.server_port)
+
+
+def client_of(port: int) -> "S3Client":
+    """Make a client of a server, which tries nothing twice."""
+    return boto3.Session("id", "secret", region_name="us-east-1").client(
+        "s3",
+        endpoint_url=f"http://127.0.0.1:{port}",
+        config=Config(
+            retries={"total_max_attempts": 1},
+            max_pool_connections=40,
+            s3={"addressing_style": "path"},
+        ),
+    )
 
 
 def xml(root: str, *children: tuple[str, dict[str, str]], **values: str) -> bytes:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from serval.foreign import ObjectCreated
+from serval.settings import unpack
 from tests.fakes.handlers import Context, imported, logged, recorded
 from tests.fakes.registration import scaling_bundle
 from tests.fakes.stage import Stage
@@ -51,7 +52,7 @@ def test_claim_answers_the_event_of_a_manifest(handler: ModuleType, stage: Stage
     found = outcome["upload"]["files"]
     assert [file["path"] for file in found] == list(FILES)
     assert found[0]["key"] == f"incoming/iris/{UPLOAD}/model.onnx"
-    assert outcome["urls"].keys() == FILES.keys()
+    assert json.loads(unpack(outcome["urls"])).keys() == FILES.keys()
     assert outcome["golden_function"] == "golden"
     assert stage.registry.rollout_records["iris", UPLOAD].step == "verifying"
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from serval.settings import pack
 from tests.fakes.handlers import Context, assert_same_members, imported, logged, recorded
 from tests.fakes.registration import scaling_bundle
 from tests.fakes.stage import Stage
@@ -27,7 +28,7 @@ def handler(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def claimed(stage: Stage, files: dict[str, bytes]) -> dict[str, Any]:
     """Give the step's input for an upload; its urls are of the same files as the recorded one's."""
     claim = stage.claim.claim(stage.upload("scaling", "u1", files), "me")
-    given = {"upload": claim["upload"], "urls": claim["urls"]}
+    given = {"upload": claim["upload"], "urls": pack(json.dumps(claim["urls"]))}
     assert_same_members(recorded("verify")["upload"], given["upload"])
     assert recorded("verify").keys() == given.keys()
     return given

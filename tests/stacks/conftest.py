@@ -48,7 +48,7 @@ HEAVY = LIGHT | {
 FLEETS = """
 fleets:
   - {name: gpu, accelerator: nvidia, instance_types: [g6.xlarge, g5.xlarge], maximum: 4}
-  - {name: served, accelerator: nvidia, instance_types: [g6e.xlarge]}
+  - {name: served, accelerator: nvidia, instance_types: [g6e.xlarge], disk_gib: 500}
   - {name: inferentia, accelerator: neuron, instance_types: [inf2.xlarge], maximum: 2}
   - {name: plain, instance_types: [c7i.2xlarge, m7i.2xlarge]}
   - name: managed

@@ -222,6 +222,10 @@ def test_machines_are_closed_encrypted_and_speak_imdsv2_alone(
     (disk,) = template["BlockDeviceMappings"]
     assert disk["Ebs"]["Encrypted"] is True
     assert disk["Ebs"]["VolumeType"] == "gp3"
+    large = {"VolumeSize": 500, "Throughput": 1000, "Iops": 4000}
+    expected = large if fleet == "served" else {"VolumeSize": 100}
+    names = ("VolumeSize", "Throughput", "Iops")
+    assert {name: disk["Ebs"][name] for name in names if name in disk["Ebs"]} == expected
     (interface,) = template["NetworkInterfaces"]
     (closed,) = interface["Groups"]
     assert heavy.resource("fleets", closed["Fn::GetAtt"][0])["Type"] == "AWS::EC2::SecurityGroup"

@@ -19,7 +19,7 @@ ANSWERS: dict[str, Any] = {
         "outcome": "passed",
         **ROLLOUT,
         "upload": UPLOAD,
-        "urls": {"model.onnx": "https://presigned"},
+        "urls": "packed",
         "golden_function": "golden",
     },
     "verify": {"outcome": "passed", "verified": VERIFIED},
@@ -44,7 +44,7 @@ def test_a_good_upload_goes_through_every_step_in_turn(prod: Synthesised) -> Non
     assert done.visited[-1] == "Done"
     assert dict(done.calls) == {
         "claim": {"event": EVENT, "owner": "execution-1"},
-        "verify": {"upload": UPLOAD, "urls": {"model.onnx": "https://presigned"}},
+        "verify": {"upload": UPLOAD, "urls": "packed"},
         "optimise": {"upload": UPLOAD, "verified": VERIFIED},
         "golden": {"upload": UPLOAD, "verified": VERIFIED, "forms": ["portable"]},
         "register": {

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from serval.bundles.manifest import Manifest
@@ -50,12 +51,13 @@ def hash_files(
         If a file changes meanwhile.
     """
     files = {path: tuple(parts_of(path, sizes[path])) for path in sorted(sizes)}
+    parts = [part for path in files for part in files[path]]
     with ThreadPoolExecutor(os.cpu_count() or 1, "hash") as threads:
-        hashing = {
-            path: threads.map(lambda part: hash_part(folder, part, advance), parts)
-            for path, parts in files.items()
-        }
-        return [HashedFile(path, files[path], tuple(found)) for path, found in hashing.items()]
+        # One iterator of all parts: when it ends early, by Ctrl-C or a failure, the rest is left.
+        found = threads.map(lambda part: hash_part(folder, part, advance), parts)
+        return [
+            HashedFile(path, own, tuple(islice(found, len(own)))) for path, own in files.items()
+        ]
 
 
 def manifest_of(model: str, files: Sequence[HashedFile]) -> Manifest:

@@ -20,6 +20,7 @@ from serval.bundles.paths import check_path
 from serval.bundles.verification.archives import archive_reasons
 from serval.bundles.verification.files import pickle_reasons
 from serval.bundles.verification.handler import handler_reasons
+from serval.bundles.verification.safetensors import safetensors_reasons
 from serval.bundles.verification.served import (
     README,
     declared_signature,
@@ -173,7 +174,8 @@ def served_reasons(folder: Path, bundle: Bundle, sizes: Mapping[str, int]) -> li
             f"the bundle has {len(sizes)} files, at most {LIMIT_FILES} allowed: pack those beside "
             f"{bundle.artifact} into a .tar, and make that the artifact"
         )
-    return reasons + archive_reasons(folder, served_files(bundle, sizes))
+    files = served_files(bundle, sizes)
+    return reasons + archive_reasons(folder, files) + safetensors_reasons(folder, files)
 
 
 def handler_file_reasons(folder: Path, bundle: Bundle, sizes: Mapping[str, int]) -> list[str]:

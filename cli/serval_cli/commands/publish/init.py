@@ -17,6 +17,7 @@ from serval.bundles.verification.served import README
 from serval.models.storage import BARE_ARTIFACT, MODEL_NAME, MODEL_NAME_EXPECTED
 from serval.models.tensor import Tensor
 from serval_cli.bundle.handler_source import handler_in, make_handler_bundle
+from serval_cli.bundle.language_model import is_language_model, make_server_bundle
 from serval_cli.bundle.questions import ask_name, ask_source, can_ask, choice_of
 from serval_cli.bundle.samples.files import read_sample
 from serval_cli.bundle.samples.tables import name_columns
@@ -51,8 +52,9 @@ def init(
             "--from",
             metavar="PATH",
             help="ONNX file, with its external data beside it; a folder that transformers, optimum "
-            "or sentence-transformers exported; a model of scikit-learn, XGBoost, LightGBM, "
-            "CatBoost or MLflow; a .pt2 of PyTorch, a .keras or a SavedModel.",
+            "or sentence-transformers exported, or with a language model's safetensors; a model of "
+            "scikit-learn, XGBoost, LightGBM, CatBoost or MLflow; a .pt2 of PyTorch, a .keras or a "
+            "SavedModel.",
         ),
     ] = None,
     folder: Annotated[
@@ -112,8 +114,7 @@ def init(
     if not MODEL_NAME.fullmatch(name):
         raise CommandFailed(f"{name!r} is not a model name: expected {MODEL_NAME_EXPECTED}")
     target = folder or Path(name)
-    if source is not None and (handler := handler_in(source)) is not None:
-        files = make_handler_bundle(name, source, handler, target)
+    if source is not None and (files := make_without_graph(name, source, target)) is not None:
         made = {"model": name, "folder": str(target), "files": files}
         show(made, views.skeleton, as_json=as_json)
         return
@@ -145,6 +146,17 @@ def init(
     if graph is None:
         note(f"put the model's ONNX file at {target / BARE_ARTIFACT}")
     show({"model": name, "folder": str(target), "files": files}, views.skeleton, as_json=as_json)
+
+
+def make_without_graph(name: str, source: Path, target: Path) -> list[str] | None:
+    """Make the bundle of a handler or of a language model's weights; None: it is another source."""
+    if (handler := handler_in(source)) is not None:
+        return make_handler_bundle(name, source, handler, target)
+    if is_language_model(source):
+        note("vLLM is to run it: name its fleet in model.yaml, and deploy before the first push")
+        note("for a small one on Lambda, give --from what `optimum-cli export onnx` makes of it")
+        return make_server_bundle(name, source, target)
+    return None
 
 
 def list_remarks(source: Source) -> list[str]:

@@ -29,6 +29,7 @@ from serval_cli.local.launcher.patches import (
     scheduled_times,
     shutdown,
     task_credentials,
+    version_ranges,
 )
 from serval_cli.local.launcher.patches.functions import (
     concurrency,
@@ -71,6 +72,7 @@ PATCHES = (
     scaling_targets,
     scheduled_times,
     task_credentials,
+    version_ranges,
     shutdown,
 )
 
@@ -106,6 +108,7 @@ def patch(
     machine_rights.apply(emulator, authority)
     delivery_rights.apply(emulator, authority)
     missing_objects.apply(emulator)
+    version_ranges.apply(emulator)
     cors.apply(emulator)
     options_requests.apply(emulator)
     bucket_tags.apply(emulator)

@@ -177,8 +177,8 @@ def test_a_servers_artifact_beside_model_yaml_stands_alone(tmp_path: Path) -> No
         (served(tar([("../x", b"")])), r"model/weights.tar: member '../x': expected a path inside"),
         (served(b"junk"), "model/weights.tar is not a tar archive that can be read"),
         (
-            served() | {f"model/{n}": b"" for n in range(60)},
-            "the bundle has 63 files, at most 60 allowed: pack those beside model/weights.tar",
+            served() | {f"model/{n}": b"" for n in range(200)},
+            "the bundle has 203 files, at most 200 allowed: pack those beside model/weights.tar",
         ),
         (served() | {"model/scaler.pkl": b""}, "model/scaler.pkl is a pickle"),
     ],

@@ -125,7 +125,8 @@ def vouched(upload: Upload) -> Upload:
 
 def test_what_s3_has_checked_is_not_read_for_its_digest(tmp_path: Path):
     heavily = Stage(tmp_path, fleets=FLEETS)
-    tensors = b"\x02\0\0\0\0\0\0\0{}" + bytes(2**22)
+    header = b'{"w": {"dtype": "U8", "shape": [4194304], "data_offsets": [0, 4194304]}}'
+    tensors = len(header).to_bytes(8, "little") + header + bytes(2**22)
     files = served(tensors, artifact="model/model.safetensors")
     claim = heavily.claim.claim(heavily.upload("served", "u1", files), "me")
     upload = vouched(Upload.from_json(claim["upload"]))

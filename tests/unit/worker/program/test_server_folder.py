@@ -76,6 +76,27 @@ def test_a_version_that_somebody_holds_stays(folder: ServerFolder) -> None:
     assert versions(folder) == ["1", "3"]
 
 
+@pytest.mark.parametrize(
+    ("paths", "places"),
+    [
+        (["m/w.bin", "m/a/c.json"], ["a/c.json", "w.bin"]),
+        (["m/w.bin", "c.json"], ["c.json", "m/w.bin"]),
+        (["w.bin", "m/c.json"], ["m/c.json", "w.bin"]),
+    ],
+)
+def test_the_artifacts_own_folder_is_the_versions(
+    folder: ServerFolder, paths: list[str], places: list[str]
+) -> None:
+    files = tuple(BundleFile(path, "0" * 64, 4) for path in paths)
+    several = replace(record("1", paths[0]), artifact_files=tuple(paths), files=files)
+
+    folder.hand_over(several, FETCH)
+
+    (version,) = folder.folder.glob("*/1")
+    found = [p.relative_to(version).as_posix() for p in version.rglob("*") if p.is_file()]
+    assert sorted(found) == places
+
+
 def test_an_archive_has_room_made_for_what_is_in_it(folder: ServerFolder) -> None:
     folder.hand_over(record("1"), FETCH)
     folder.limit_bytes = 20_000

@@ -13,9 +13,9 @@ from serval.models.digests import DIGEST, cut_parts
 from serval.models.storage import MANIFEST
 from serval.models.version import BundleFile
 
-LIMIT_FILES = 60
-LIMIT_PATHS_BYTES = 4_096
-"""A rollout's state has each path four times and a presigned URL, in at most 256 KiB."""
+LIMIT_FILES = 200
+LIMIT_PATHS_BYTES = 11_264
+"""A rollout's state has each path four times and packed in a URL, in at most 256 KiB."""
 LIMIT_BUNDLE_BYTES = 200 * 2**30
 """Of all files together, so of one file too."""
 LIMIT_MANIFEST_BYTES = 2**20

@@ -24,6 +24,7 @@ from serval_cli.local.launcher.patches import (
     scaling_targets,
     scheduled_times,
     shutdown,
+    version_ranges,
 )
 from serval_cli.local.launcher.patches.functions import (
     logs_wait,
@@ -254,3 +255,34 @@ def test_an_event_of_a_schedule_is_called_what_its_schedule_says() -> None:
 def test_other_events_are_left_as_they_are() -> None:
     given = {"Arn": "states", "Input": "<aws.scheduler.scheduled-time>"}
     assert deliver(given, "aws.s3")[0] == given
+
+
+@pytest.mark.parametrize(
+    ("headers", "query", "answer"),
+    [
+        ({"range": "bytes=2-"}, {"versionId": ["v"]}, (206, b"cdef", "bytes 2-5/6")),
+        ({"range": "bytes=2-3"}, {"versionId": ["v"]}, (206, b"cd", "bytes 2-3/6")),
+        ({"range": "bytes=9-"}, {"versionId": ["v"]}, (200, b"abcdef", None)),
+        ({"range": "bytes=2-"}, {}, (200, b"abcdef", None)),
+        ({}, {"versionId": ["v"]}, (200, b"abcdef", None)),
+    ],
+)
+def test_a_range_of_a_version_is_answered_as_one(
+    headers: dict[str, str], query: dict[str, Any], answer: tuple[int, bytes, str | None]
+) -> None:
+    async def stock(*request: Any) -> tuple[int, dict[str, str], bytes]:
+        return 200, {"Content-Length": "6"}, b"abcdef"
+
+    def parse(asked: str, total: int) -> tuple[int, int] | None:
+        first, last = asked.removeprefix("bytes=").split("-")
+        return None if int(first) >= total else (int(first), int(last or total - 1))
+
+    handlers: dict[str, Any] = {"s3": stock}
+    version_ranges.apply(
+        emulator(
+            app=SimpleNamespace(SERVICE_HANDLERS=handlers), s3=SimpleNamespace(_parse_range=parse)
+        )
+    )
+    status, sent, body = asyncio.run(handlers["s3"]("GET", "/b/k", headers, b"", query))
+    assert (status, body, sent.get("Content-Range")) == answer
+    assert sent["Content-Length"] == str(len(body))

@@ -16,7 +16,7 @@ from serval.models.resource_names import golden_function_name
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.settings import ClaimSettings
 from serval.rollouts.steps.claim import SHARED, Claim
-from serval.settings import unpack
+from serval.settings import pack, unpack
 
 
 def build() -> LambdaFunction[Claim]:
@@ -38,11 +38,18 @@ def build() -> LambdaFunction[Claim]:
             golden_functions={SHARED: settings.golden_function}
             | {model: golden_function_name(settings.stage, model) for model in own},
         ),
-        lambda claim, event, _: claim.claim(
-            ObjectCreated.from_event(event["event"]), owner=event["owner"]
+        lambda claim, event, _: pack_urls(
+            claim.claim(ObjectCreated.from_event(event["event"]), owner=event["owner"])
         ),
         facts,
     )
+
+
+def pack_urls(outcome: dict[str, Any]) -> dict[str, Any]:
+    """Pack presigned URLs, which have the same long session token, for the rollout's state."""
+    if "urls" not in outcome:
+        return outcome
+    return outcome | {"urls": pack(json.dumps(outcome["urls"]))}
 
 
 def facts(event: Any, outcome: Any) -> dict[str, Any]:

@@ -22,7 +22,9 @@ def build() -> LambdaFunction[Verify]:
             deployment=deployment(settings),
             memory_mib=settings.aws_lambda_function_memory_size,
         ),
-        lambda verify, event, _: verify.verify(Upload.from_json(event["upload"]), event["urls"]),
+        lambda verify, event, _: verify.verify(
+            Upload.from_json(event["upload"]), json.loads(unpack(event["urls"]))
+        ),
         lambda event, outcome: {"rollout": event["upload"]["rollout"], "outcome": outcome},
     )
 

@@ -14,6 +14,7 @@ from serval.bundles.verification.graph import checker_reasons, graph_reasons, lo
 from serval.bundles.verification.graph_signature import signature_of
 from serval.bundles.verification.handler import handler_reasons
 from serval.bundles.verification.readable import ReadableFolder
+from serval.bundles.verification.safetensors import safetensors_reasons
 from serval.bundles.verification.served import (
     column_reasons,
     declared_signature,
@@ -145,6 +146,7 @@ def _verify_served(
     if not trusted:
         reasons += code_reasons(folder, [path for path in files if not is_archive(path)])
     reasons += archive_reasons(folder, files, trusted=trusted)
+    reasons += safetensors_reasons(folder, files)
     reasons += deployment.reasons(bundle, sum(sizes[path] for path in files))
     if reasons:
         raise BundleRefused(reasons)

@@ -81,7 +81,7 @@ class ServerFolder:
         partial.mkdir(parents=True)
         for path in record.artifact_files:
             self._make_room(record, size_bytes(partial) + record.file(path).size_bytes)
-            destination = partial / path
+            destination = partial / place_of(path, record)
             destination.parent.mkdir(parents=True, exist_ok=True)
             fetch(path, destination)
             if path.lower().endswith(ARCHIVES):
@@ -140,6 +140,17 @@ def without_name(settings: str) -> str:
         return "" if depth == 0 and token.startswith("name") else token
 
     return TOKENS.sub(keep, settings)
+
+
+def place_of(path: str, record: ModelVersion) -> str:
+    """Return where a file lies in its version's folder, which is the artifact's if all are in it.
+
+    So a server finds ``config.json`` of ``model/config.json`` where it looks for it.
+    """
+    above = record.artifact.rpartition("/")[0] + "/"
+    if all(file.startswith(above) for file in record.artifact_files):
+        return path.removeprefix(above)
+    return path
 
 
 def size_bytes(folder: Path) -> int:
