@@ -1,5 +1,7 @@
 """The stack of the fleets: queues, spot machines in a network of their own, SageMaker endpoints."""
 
+import json
+
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
@@ -68,6 +70,12 @@ class FleetsStack(Stack):
         }
         names = {name: role.role.role_name for name, role in roles.items()}
         CfnOutput(self, "WorkerRoles", value=self.to_json_string(names))
+        servers = {
+            name: {"command": runtime.local_command, "port": runtime.port}
+            for name, runtime in self._models.servers.items()
+            if runtime.local_command is not None
+        }
+        CfnOutput(self, "LocalServers", value=json.dumps(servers))
 
     def _spot_fleets(self) -> None:
         names = self._rights.of_kind("spot")

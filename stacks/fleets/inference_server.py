@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from aws_cdk import Annotations, Aws, CfnMapping, Stack
 from constructs import Construct
 
-from serval.bundles.bundle import Runtime
+from serval.bundles.runtime_section import Runtime
 from serval.fleets.server_script import server_script
 from stacks.fleets.server_images import images, read_images
 from stacks.stage.acknowledgements import acknowledge
@@ -54,7 +54,12 @@ class InferenceServer(Construct):
             table.set_value(region, "uri", uri)
         self._warn([region for region, uri in uris.items() if "@" not in uri])
         self.image = table.find_in_map(Aws.REGION, "uri")
-        self.entry_point = ("sh", "-c", WITHOUT_RIGHTS + start_script(runtime, model))
+        self.takes_versions = True
+        self.environment: dict[str, str] = {}
+        self.command: list[str] | None = None
+        self.entry_point: list[str] | None = [
+            "sh", "-c", WITHOUT_RIGHTS + start_script(runtime, model)
+        ]  # fmt: skip
 
     def _warn(self, by_tag: Sequence[str]) -> None:
         """Warn at synth and deploy about images pulled by tag, which may change."""

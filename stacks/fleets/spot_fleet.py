@@ -8,17 +8,19 @@ from aws_cdk.aws_ecs import (
 )
 from constructs import Construct
 
-from serval.bundles.bundle import Runtime
+from serval.bundles.runtime_section import Runtime
 from serval.fleets.declaration import Fleet
+from serval.models.deployed_fleets import DeployedFleet
 from serval.models.resource_names import service_name
 from stacks.fleets.cluster import FleetCluster
+from stacks.fleets.container_server import ContainerServer
 from stacks.fleets.inference_server import InferenceServer
 from stacks.fleets.machines import FleetMachines
 from stacks.fleets.network import FleetNetwork
 from stacks.fleets.rights import FleetRights
 from stacks.fleets.worker_images import WorkerImages
 from stacks.fleets.worker_role import WorkerRole
-from stacks.fleets.worker_task import WorkerTask
+from stacks.fleets.worker_task import Server, WorkerTask
 from stacks.stage.acknowledgements import acknowledge
 from stacks.stage.stage import Stage
 from stacks.storage.storage_stack import StorageStack
@@ -53,15 +55,7 @@ class SpotFleet(Construct):
             fleet=deployed,
             images=images,
             role=WorkerRole(self, "Role", fleet=fleet.name, storage=storage, rights=rights),
-            server=None
-            if server is None
-            else InferenceServer(
-                self,
-                "Server",
-                runtime=server,
-                model=deployed.models[0],
-                accelerator=fleet.accelerator,
-            ),
+            server=None if server is None else self._server(server, deployed),
         )
         spot = FleetMachines(
             self, "Spot", stage=stage, fleet=fleet, capacity="spot", cluster=cluster
@@ -100,4 +94,16 @@ class SpotFleet(Construct):
         self.service.node.add_dependency(capacity)
         acknowledge(
             self.service, {"Annotation::@aws-cdk/aws-ecs:shouldUseCircuitBreaker": NOTHING_STARTS}
+        )
+
+    def _server(self, runtime: Runtime, fleet: DeployedFleet) -> Server:
+        """Declare the container beside the worker."""
+        if runtime.kind == "container":
+            return ContainerServer(self, "Container", runtime=runtime)
+        return InferenceServer(
+            self,
+            "Server",
+            runtime=runtime,
+            model=fleet.models[0],
+            accelerator=fleet.accelerator,
         )

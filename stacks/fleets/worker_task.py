@@ -25,6 +25,7 @@ from constructs import Construct
 
 from serval.models.deployed_fleets import DeployedFleet, Fleets
 from serval.worker.program.settings import WorkerSettings
+from stacks.fleets.container_server import ContainerServer
 from stacks.fleets.inference_server import MODELS, InferenceServer
 from stacks.fleets.worker_images import WorkerImages
 from stacks.fleets.worker_role import WorkerRole
@@ -34,6 +35,7 @@ from stacks.stage.serval_function import LOG_RETENTION
 from stacks.stage.stage import Stage
 from stacks.storage.storage_stack import StorageStack
 
+Server = InferenceServer | ContainerServer
 STOP_TIMEOUT = Duration.seconds(120)
 """The most that ECS allows, and the time that EC2 leaves a spot machine after its notice."""
 RESERVED_MIB = 1024
@@ -56,7 +58,7 @@ class WorkerTask(Construct):
         fleet: DeployedFleet,
         images: WorkerImages,
         role: WorkerRole,
-        server: InferenceServer | None,
+        server: Server | None,
     ) -> None:
         super().__init__(scope, id_)
         self._stage, self._storage, self._fleet = stage, storage, fleet
@@ -79,7 +81,7 @@ class WorkerTask(Construct):
         if server is not None:
             self._serve(worker, server)
 
-    def _worker(self, images: WorkerImages, server: InferenceServer | None) -> ContainerDefinition:
+    def _worker(self, images: WorkerImages, server: Server | None) -> ContainerDefinition:
         """Add the worker, without the accelerator if a server uses it."""
         return self.definition.add_container(
             "worker",
@@ -93,12 +95,14 @@ class WorkerTask(Construct):
             stop_timeout=STOP_TIMEOUT,
         )
 
-    def _serve(self, worker: ContainerDefinition, server: InferenceServer) -> None:
+    def _serve(self, worker: ContainerDefinition, server: Server) -> None:
         """Add the server as essential: without it a worker could only fail its requests."""
         container = self.definition.add_container(
             "server",
             image=ContainerImage.from_registry(server.image),
-            entry_point=list(server.entry_point),
+            entry_point=server.entry_point,
+            command=server.command,
+            environment=server.environment or None,
             memory_reservation_mib=RESERVED_MIB,
             gpu_count=self._gpus,
             linux_parameters=self._server_parameters(),
@@ -106,20 +110,25 @@ class WorkerTask(Construct):
             stop_timeout=STOP_TIMEOUT,
         )
         server.grant_pull(self._execution)
-        self.definition.add_volume(
-            name="models",
-            docker_volume_configuration=DockerVolumeConfiguration(scope=Scope.TASK, driver="local"),
-        )
-        for mounting, read_only in ((worker, False), (container, True)):
-            mounting.add_mount_points(
-                MountPoint(source_volume="models", container_path=MODELS, read_only=read_only)
-            )
         # It is stopped after the worker, which finishes its running work.
         worker.add_container_dependencies(
             ContainerDependency(container=container, condition=ContainerDependencyCondition.START)
         )
+        if server.takes_versions:
+            self._share_folder(worker, container)
 
-    def _settings(self, server: InferenceServer | None) -> dict[str, str]:
+    def _share_folder(self, worker: ContainerDefinition, server: ContainerDefinition) -> None:
+        """Add the volume in which the worker hands versions to the server."""
+        self.definition.add_volume(
+            name="models",
+            docker_volume_configuration=DockerVolumeConfiguration(scope=Scope.TASK, driver="local"),
+        )
+        for mounting, read_only in ((worker, False), (server, True)):
+            mounting.add_mount_points(
+                MountPoint(source_volume="models", container_path=MODELS, read_only=read_only)
+            )
+
+    def _settings(self, server: Server | None) -> dict[str, str]:
         """Return the worker's settings, which other fleets do not affect."""
         return WorkerSettings.environment(
             aws_region=Aws.REGION,
@@ -133,7 +142,7 @@ class WorkerTask(Construct):
             artifact_bucket=self._storage.artifacts.bucket.bucket_name,
             data_bucket=self._storage.data.bucket_name,
             watch_spot=1,
-            **({} if server is None else {"server_folder": MODELS}),
+            **({"server_folder": MODELS} if server and server.takes_versions else {}),
         )
 
     @property

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from serval.bundles.bundle import MODEL_YAML, Bundle, Runtime, read_bundle
+from serval.bundles.bundle import MODEL_YAML, Bundle, read_bundle
 from serval.bundles.handlers import with_handler
+from serval.bundles.runtime_section import Runtime
 from serval.bundles.schedules import dead_letters_name
 from serval.errors import BundleRefused
 from serval.fleets.declaration import FLEETS_YAML, Fleet, read_fleets
@@ -100,6 +101,13 @@ def read_models(models: Path, fleets: Path | None, *, light_alone: bool = False)
     bundles = {name: bundle for name, (bundle, _) in folders.items()}
     declared = read_fleets(fleets.read_bytes()) if fleets and fleets.exists() else {}
     deployed = deployed_fleets(declared, bundles)
+    servers = _servers(deployed, bundles)
+    deployed = Fleets(
+        {
+            name: replace(fleet, image=servers[name].image or "") if name in servers else fleet
+            for name, fleet in deployed.by_name.items()
+        }
+    )
     if reasons := [*_name_reasons(deployed)]:
         raise BundleRefused(reasons)
     return DeployedModels(
@@ -111,7 +119,7 @@ def read_models(models: Path, fleets: Path | None, *, light_alone: bool = False)
         writers=frozenset(name for name, bundle in bundles.items() if _writes(bundle)),
         fleets=deployed,
         declared={name: declared[name] for name in deployed.by_name},
-        servers=_servers(deployed, bundles),
+        servers=servers,
         scheduled={name: bundle for name, bundle in bundles.items() if _by_the_clock(bundle)},
         handlers={
             name: folder for name, (bundle, folder) in folders.items() if _is_light_handler(bundle)
@@ -181,7 +189,7 @@ def _servers(fleets: Fleets, bundles: Mapping[str, Bundle]) -> Mapping[str, Runt
     reasons: list[str] = []
     for name, fleet in fleets.by_name.items():
         runtimes = {model: bundles[model].runtime for model in fleet.models}
-        if all(runtime.server is None for runtime in runtimes.values()):
+        if all(not (runtime.server or runtime.image) for runtime in runtimes.values()):
             continue
         servers[name] = next(iter(runtimes.values()))
         reasons += [f"fleet {name!r}: {reason}" for reason in _server_reasons(fleet, runtimes)]
@@ -193,23 +201,24 @@ def _servers(fleets: Fleets, bundles: Mapping[str, Bundle]) -> Mapping[str, Runt
 def _server_reasons(fleet: DeployedFleet, runtimes: Mapping[str, Runtime]) -> Iterator[str]:
     """Return the reasons why a fleet cannot have the server that its models need."""
     names = ", ".join(runtimes)
-    if len({(runtime.server, runtime.port) for runtime in runtimes.values()}) > 1:
+    if len({(runtime.server or runtime.image, runtime.port) for runtime in runtimes.values()}) > 1:
         said = ", ".join(
-            f"{model}: {runtime.server or 'none'} on port {runtime.port}"
+            f"{model}: {runtime.server or runtime.image or 'none'} on port {runtime.port}"
             for model, runtime in runtimes.items()
         )
         yield (
             "a server takes the whole accelerator, so all models of a fleet have the same "
-            f"'runtime.server' and 'port', or no server; given {said}: declare another fleet in "
-            f"{FLEETS_YAML}"
+            f"'runtime.server' (or 'image') and 'port', or no server; given {said}: declare "
+            f"another fleet in {FLEETS_YAML}"
         )
-    for server in sorted({runtime.server or "" for runtime in runtimes.values()} & ONE_MODEL):
-        if len(runtimes) > 1:
+    servers = {runtime.server or runtime.image or "": runtime for runtime in runtimes.values()}
+    for server, runtime in sorted(servers.items()):
+        if len(runtimes) > 1 and (server in ONE_MODEL or runtime.image):
             yield f"server {server!r} serves one model, and {names} want it: one fleet for each"
     if fleet.kind == "sagemaker":
         yield (
-            f"a SageMaker endpoint runs the worker alone, and {names} want 'runtime.server' beside "
-            "it: use a spot fleet"
+            f"a SageMaker endpoint runs the worker alone, and {names} want 'runtime.server' or a "
+            "container beside it: use a spot fleet"
         )
 
 

@@ -69,7 +69,7 @@ class InMemoryAlarms:
 class Canary:
     """A stable version, a candidate with its first share, and the evaluation under test."""
 
-    def __init__(self, **rollout: Any) -> None:
+    def __init__(self, runtime: dict[str, Any] | None = None, **rollout: Any) -> None:
         self.model = RollingModel()
         self.metrics, self.alarms = InMemoryMetrics(), InMemoryAlarms()
         self.model.roll_out("a")
@@ -77,7 +77,9 @@ class Canary:
         version = self.model.verified("b")
         registry = self.model.registry
         record = registry.records[MODEL, version]
-        registry.records[MODEL, version] = replace(record, bundle={"rollout": rollout})
+        registry.records[MODEL, version] = replace(
+            record, bundle={"rollout": rollout, "runtime": runtime or {}}
+        )
         self.id = self.model.control.begin(upload, version, self.model.policy).rollout
 
     @property

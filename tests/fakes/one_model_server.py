@@ -8,7 +8,7 @@ import os
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-TEXT = Path(os.environ["MODEL_FOLDER"], "model.onnx").read_text()
+TEXT = Path(os.environ["MODEL_FOLDER"], "model.onnx").read_bytes().decode("latin-1")
 
 
 class Handler(BaseHTTPRequestHandler):

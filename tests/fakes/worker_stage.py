@@ -23,6 +23,7 @@ from serval.bundles.onnx_signature import read_signature
 from serval.clock import timestamp, utc_now
 from serval.models.deployed_fleets import DeployedFleet, Fleets
 from serval.models.resource_names import callbacks_queue_name, dead_letter_queue_name, queue_name
+from serval.models.signature import Signature
 from serval.models.storage import record_key
 from serval.requests.request import INLINE_BYTES, AsyncRequest, request_key
 from serval_cli.local import aws_client
@@ -64,11 +65,11 @@ class WorkerStage:
         artifact: bytes,
         bundle: Mapping[str, Any] | None = None,
         runtime: str = "onnx",
+        sign: Signature | None = None,
     ) -> None:
-        """Make a version the stable one."""
-        record = version_record(
-            model, version, artifact, read_signature(onnx.load_from_string(artifact))
-        )
+        """Make a version the stable one; its signature is the graph's unless one is given."""
+        sign = sign or read_signature(onnx.load_from_string(artifact))
+        record = version_record(model, version, artifact, sign)
         record = replace(record, bundle=bundle or {}, runtime=runtime)
         folder = self.folder / model / version
         folder.mkdir(parents=True)

@@ -5,16 +5,21 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import httpx
 import pytest
 from onnx import TensorProto, helper
 
 from serval.aws.sqs.queues import QueueCounts
+from serval.handlers.signature import HANDLER_SIGNATURE
+from serval.models.route import Route
 from serval.requests.request import AsyncRequest
 from serval.worker.shards.line import ChannelMessage
 from serval.worker.shards.process import ShardChild
+from tests.fakes.emulator import any_port
 from tests.fakes.inference import graph, plus
+from tests.fakes.versioned_servers import processes
 from tests.fakes.worker import row_of
 from tests.fakes.worker_stage import (
     FLEET,
@@ -72,7 +77,7 @@ def slow() -> bytes:
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerStage]:
     folder = tmp_path_factory.mktemp("worker")
-    with worker_stage(folder, "one", "ten", "slow", "served") as made:
+    with worker_stage(folder, "one", "ten", "slow", "served", "boxed") as made:
         made.publish("one", "1", plus(1))
         made.publish("ten", "1", plus(10))
         made.publish("slow", "1", slow(), {"batching": {"max_batch_size": 2}})
@@ -184,6 +189,39 @@ def test_a_model_that_an_inference_server_runs_is_answered_by_it(alone: WorkerSt
             alone.submit(request_id, "served", row_of(1.0))
         alone.await_closed(ids)
         assert [result(alone, request_id) for request_id in ids] == [[11.0, 10.0]] * len(ids)
+
+
+def test_a_container_answers_any_body_and_is_restarted_with_what_was_promoted(
+    alone: WorkerStage, tmp_path: Path
+) -> None:
+    runtime = {"kind": "container", "image": "m", "protocol": "http", "port": any_port()}
+    runtime |= {"command": "run", "path": "/any"}
+    body = {"name": "body", "datatype": "BYTES", "shape": [1], "data": ["any body"]}
+    asked: list[str] = []
+
+    def ask() -> str:
+        asked.append(f"boxed-{len(asked)}")
+        alone.submit(asked[-1], "boxed", json.dumps({"inputs": [body]}).encode())
+        alone.await_closed(asked[-1:])
+        row = find(alone, asked[-1])
+        assert (row.status, row.response_key is None) == ("succeeded", False), row.error
+        [answer, _] = json.loads(alone.data.get(row.response_key or "") or b"")["outputs"]
+        said = json.loads(answer["data"][0])
+        assert (said["body"], said["at"]) == ("any body", "/any")
+        assert said["text"] == texts[row.version or ""], "another version has answered"
+        return row.version or ""
+
+    texts = {str(number): plus(number).decode("latin-1") for number in (1, 2)}
+    with processes(tmp_path):
+        for version, text in texts.items():
+            alone.publish(
+                "boxed", version, text.encode("latin-1"), {"runtime": runtime}, "container",
+                HANDLER_SIGNATURE,
+            )  # fmt: skip
+        alone.start(SERVER_FOLDER=str(tmp_path))
+        assert ask() == "1"
+        assert alone.emulator.registry.set_route("boxed", Route("2", revision=1), 0)
+        await_that(lambda: ask() == "2", "the promoted version to answer")
 
 
 def test_the_shard_process_asks_aws_and_tells_what_became_of_a_shard(

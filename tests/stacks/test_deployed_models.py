@@ -95,6 +95,14 @@ def test_a_server_that_serves_one_model_is_not_shared(tmp_path: Path) -> None:
         read(tmp_path, shared)
 
 
+def test_a_container_is_of_one_model_and_its_image_is_the_fleets(tmp_path: Path) -> None:
+    boxed = "runtime: {kind: container, image: 'r/m:1', protocol: http}\n"
+    models = read(tmp_path, {"a": on("a", "gpu", boxed)})
+    assert models.fleets.by_name["gpu"].image == "r/m:1"
+    with pytest.raises(BundleRefused, match=r"fleet 'gpu': server 'r/m:1' serves one model, and a"):
+        read(tmp_path, {"b": on("b", "gpu", boxed)})
+
+
 def test_an_endpoint_has_no_server_beside_it(tmp_path: Path) -> None:
     with pytest.raises(BundleRefused, match=r"fleet 'managed': .* a want 'runtime.server'"):
         read(tmp_path, {"a": on("a", "managed", SERVED % "triton")})

@@ -12,7 +12,7 @@ from aws_cdk import App, Stack
 from aws_cdk.cx_api import SynthesisMessageLevel
 from botocore.exceptions import ClientError
 
-from serval.bundles.bundle import Runtime
+from serval.bundles.runtime_section import Runtime
 from serval.models.deployed_fleets import Accelerator
 from stacks.fleets.image_refresh import (
     WANTED,

@@ -28,6 +28,7 @@ from serval.bundles.verification.served import (
     served_files,
 )
 from serval.errors import BundleRefused
+from serval.models.server_declaration import SERVED
 from serval_cli.bundle.task_files import GRAPHS, task_paths
 from serval_cli.failures import CommandFailed
 from serval_cli.output import note
@@ -91,7 +92,7 @@ def named_files(folder: Path, bundle: Bundle) -> tuple[dict[str, int], list[str]
         if path is not None and not (folder / path).is_file()
     ]
     paths = {MODEL_YAML, README, *(path for path in named.values() if path is not None)}
-    if bundle.runtime.kind == "http":
+    if bundle.runtime.kind in SERVED:
         paths |= set(companions(folder, bundle.artifact))
     if bundle.task is not None:
         paths |= set(task_paths(folder))
@@ -147,7 +148,7 @@ def content_reasons(folder: Path, bundle: Bundle, sizes: dict[str, int]) -> list
     """Check the graphs as the stage will, and add their external data to ``sizes``."""
     graphs = [bundle.artifact, *(path for path in GRAPHS if path in sizes)]
     graphs = list(dict.fromkeys(graphs))
-    if bundle.runtime.kind == "http":
+    if bundle.runtime.kind in SERVED:
         return served_reasons(folder, bundle, sizes)
     if bundle.runtime.kind == "python":
         return handler_file_reasons(folder, bundle, sizes)

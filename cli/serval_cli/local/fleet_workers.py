@@ -44,6 +44,8 @@ def start(
         command=toolchain.worker("work"),
         environment=environment(toolchain, folder, outputs, endpoint),
         roles=outputs.worker_roles,
+        servers=outputs.local_servers,
+        server_folders=folder.temporary / "servers",
         stop_seconds=STOP_SECONDS + 2,
         logs=folder.logs,
         status=folder.workers,

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from serval.models.deployed_fleets import Fleets
 from serval.models.resource_names import own_function_names
@@ -30,6 +30,8 @@ class Outputs:
     fleets: Fleets
     worker_roles: dict[str, str]
     """Spot fleet → the name of its workers' role."""
+    local_servers: dict[str, dict[str, Any]]
+    """Spot fleet → the ``command`` and first ``port`` of the server beside its workers here."""
 
     @classmethod
     def read(cls, endpoint: str) -> Self:
@@ -53,6 +55,7 @@ class Outputs:
             jobs_table=values["JobsTableName"],
             fleets=Fleets.from_text(values["Fleets"]),
             worker_roles=json.loads(values.get("WorkerRoles", "{}")),
+            local_servers=json.loads(values.get("LocalServers", "{}")),
         )
 
     def api_url(self, endpoint: str) -> str:

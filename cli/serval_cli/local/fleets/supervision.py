@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from serval.models.deployed_fleets import DeployedFleet, Fleets
 
@@ -21,6 +21,10 @@ class Supervision:
     """Environment of every worker; its fleet, id and credentials URL are added."""
     roles: Mapping[str, str]
     """Fleet → the name of its workers' role."""
+    servers: Mapping[str, Mapping[str, Any]]
+    """Fleet → the ``command`` and first ``port`` of the server beside each of its workers."""
+    server_folders: Path
+    """Where each server's folder is, by the name of its worker."""
     stop_seconds: int
     """Time a worker has to return unfinished work."""
     logs: Path
@@ -37,6 +41,8 @@ class Supervision:
                 "command": self.command,
                 "environment": dict(self.environment),
                 "roles": dict(self.roles),
+                "servers": {name: dict(server) for name, server in self.servers.items()},
+                "server_folders": str(self.server_folders),
                 "stop_seconds": self.stop_seconds,
                 "logs": str(self.logs),
                 "status": str(self.status),
@@ -58,6 +64,8 @@ class Supervision:
             command=tuple(document["command"]),
             environment=document["environment"],
             roles=document["roles"],
+            servers=document["servers"],
+            server_folders=Path(document["server_folders"]),
             stop_seconds=document["stop_seconds"],
             logs=Path(document["logs"]),
             status=Path(document["status"]),

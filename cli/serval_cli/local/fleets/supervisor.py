@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from serval.fleets.state import FleetStates
 from serval.models.deployed_fleets import DeployedFleet
 from serval_cli.local.aws_client import role_environment
+from serval_cli.local.fleets.local_server import LocalServer
 from serval_cli.local.fleets.slots import Process, Slot, Slots
 from serval_cli.local.fleets.supervision import Supervision, spot_fleets, worker_name
 from serval_cli.local.fleets.worker_metrics import WorkerMetrics
@@ -89,17 +90,19 @@ class Supervisor:
         name = worker_name(fleet.name, number)
         log = self.told.logs / f"{name}.log"
         self.metrics.follow(log)
+        server = LocalServer.of(self.told, fleet.name, number)
         with log.open("a") as output:
             process = subprocess.Popen(
                 self.told.command,
                 env=role_environment(self.told.environment, self.told.credentials(fleet.name))
-                | {"FLEET": fleet.name, "WORKER_ID": f"{name}-{time.time_ns():x}"},
+                | {"FLEET": fleet.name, "WORKER_ID": f"{name}-{time.time_ns():x}"}
+                | (server.worker_environment if server else {}),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
         logger.warning("%s: started with pid %s", name, process.pid)
-        return process
+        return server.start_beside(process) if server else process
 
     def _write_report(self) -> None:
         """Write the report of the workers if it has changed."""

@@ -4,7 +4,9 @@ import pytest
 
 from serval.bootstrap.rollouts.verify import deployment
 from serval.bundles.bundle import Bundle, Compute
+from serval.bundles.runtime_section import Runtime
 from serval.bundles.verification.deployment import Deployment
+from serval.models.deployed_fleets import DeployedFleet, Fleets
 from serval.rollouts.settings import VerifySettings
 from tests.fakes.served import FLEETS
 
@@ -124,3 +126,17 @@ def test_two_versions_must_fit_the_ephemeral_storage():
     assert large.reasons(bundle(), 256 * MEBIBYTE) == []
     (found,) = large.reasons(bundle(), 257 * MEBIBYTE)
     assert "need 514 MiB of ephemeral storage and the function has 512" in found
+
+
+def test_a_containers_image_is_the_one_that_is_deployed():
+    gpu = DeployedFleet(name="gpu", image="r/m:1", models=("boxed",))
+    stage = Deployment({"*": 1024}, 512, Fleets({"gpu": gpu}))
+    runtime = {"kind": "container", "image": "r/m:2", "protocol": "http"}
+    boxed = Bundle.model_validate(
+        {"name": "boxed", "compute": {"target": "fleet", "fleet": "gpu"}, "runtime": runtime}
+    )
+    assert stage.reasons(boxed, 1) == [
+        f"runtime.image: r/m:2 given, and beside the workers of fleet 'gpu' runs r/m:1: {DEPLOY}"
+    ]
+    same = boxed.model_copy(update={"runtime": Runtime(**runtime | {"image": "r/m:1"})})
+    assert stage.reasons(same, 1) == []

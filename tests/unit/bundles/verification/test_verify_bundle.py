@@ -13,6 +13,8 @@ from serval.bundles.manifest import read_manifest
 from serval.bundles.verification.deployment import Deployment
 from serval.bundles.verification.verify_bundle import VerifiedBundle, verify_bundle
 from serval.errors import BundleRefused
+from serval.handlers.signature import HANDLER_SIGNATURE
+from serval.models.deployed_fleets import DeployedFleet, Fleets
 from tests.fakes.registration import manifest_of, scaling_bundle, scaling_model
 from tests.fakes.served import FLEETS, GPU, heavy, on_fleet, served, tar
 
@@ -203,6 +205,15 @@ def test_an_endpoint_has_no_room_for_a_server(tmp_path: Path):
         "fleet 'managed' is a SageMaker endpoint, which runs the worker alone: "
         "'runtime: {kind: http}' needs a fleet of kind spot",
     )
+
+
+def test_a_container_that_brings_its_model_is_a_model_yaml_alone(tmp_path: Path) -> None:
+    boxes = DeployedFleet(name="boxes", image="r/m:1", models=("boxed",))
+    runtime = "runtime: {kind: container, image: 'r/m:1', protocol: http}\n"
+    stage = Deployment({"*": 1024}, 512, Fleets({"boxes": boxes}))
+    files = {"model.yaml": on_fleet("boxed", "boxes", runtime)}
+    found = verified(tmp_path, files, stage, "boxed")
+    assert (found.signature, found.artifact_files) == (HANDLER_SIGNATURE, ("model.yaml",))
 
 
 def test_an_archive_without_a_server_needs_one(tmp_path: Path):

@@ -1,9 +1,13 @@
 """The policy that a bundle sets."""
 
 import json
+from typing import Any
+
+import pytest
 
 from serval.bundles.bundle import Bundle
 from serval.bundles.bundle import RolloutSection as RolloutSection
+from serval.models.server_declaration import all_at_once_reason
 from serval.rollouts.policy.canary_policy import CanaryPolicy, alarm_names, canary_policy
 
 
@@ -25,3 +29,22 @@ def test_what_a_bundle_says_is_the_policy():
     recorded = json.loads(json.dumps(Bundle(name="iris", rollout=section).to_json()))
     assert canary_policy(recorded) == CanaryPolicy((1, 5), 7, 0.5, 2.0, "promote")
     assert alarm_names(recorded) == ("orders",)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "steps"),
+    [
+        ({"kind": "http", "server": "triton"}, (10, 50)),
+        ({"kind": "http", "server": "lmi", "processes": 2}, (10, 50)),
+        ({"kind": "http", "server": "lmi"}, (100,)),
+        ({"kind": "http", "server": None}, (100,)),
+        ({"kind": "container", "command": "run"}, (100,)),
+        ({"kind": "container", "command": "run", "processes": 2}, (10, 50)),
+    ],
+)
+def test_where_two_versions_cannot_answer_beside_each_other_one_step_takes_all_traffic(
+    runtime: dict[str, Any], steps: tuple[int, ...]
+) -> None:
+    bundle = {"runtime": runtime, "rollout": {"steps_percent": [10, 50]}}
+    assert canary_policy(bundle).steps_percent == steps
+    assert (all_at_once_reason(bundle) is None) == (steps == (10, 50))

@@ -125,3 +125,9 @@ def test_a_rollout_without_a_share_cannot_be_evaluated():
         canary.evaluation.evaluate(MODEL, upload.rollout)
     with pytest.raises(RolloutRefused, match="has no rollout 'nothing'"):
         canary.evaluation.evaluate(MODEL, "nothing")
+
+
+def test_a_rollout_that_takes_all_traffic_at_once_says_so():
+    canary = Canary(runtime={"kind": "http", "server": "lmi"})
+    canary.evaluate()
+    assert canary.record.reason.endswith("; all at once, as its inference server holds one version")

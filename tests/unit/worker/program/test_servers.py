@@ -3,11 +3,13 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from serval.handlers.signature import HANDLER_SIGNATURE
 from serval.models.route import Route
 from tests.fakes.emulator import any_port
 from tests.fakes.http_servers import running
@@ -207,3 +209,24 @@ def test_a_server_that_ends_is_started_again_and_waited_for(
     worker.work()
     assert world.row("ends").attempts == 1
     assert world.result("next") == ["old"]
+
+
+@pytest.mark.slow
+def test_a_container_takes_any_body_through_the_queue_and_answers_with_its_own(
+    world: World, tmp_path: Path, files: Files, one: int
+) -> None:
+    runtime = {"kind": "container", "image": "m", "protocol": "http", "path": "/predictions"}
+    publish(world, "1", "boxed", runtime | {"port": one, "command": "c"})
+    record = world.registry.records["textgen", "1"]
+    world.registry.records["textgen", "1"] = replace(record, signature=HANDLER_SIGNATURE)
+    worker = worker_beside(world, tmp_path / "models", files)
+    values = {"body": "any body", "content_type": "text/x"}
+    inputs = [
+        {"name": name, "datatype": "BYTES", "shape": [1], "data": [value]}
+        for name, value in values.items()
+    ]
+    world.submit("r", payload=json.dumps({"inputs": inputs}).encode())
+    worker.work()
+    assert json.loads(world.result("r")[0]) == {
+        "text": "boxed", "body": "any body", "type": "text/x", "at": "/predictions"
+    }  # fmt: skip

@@ -19,10 +19,10 @@ from serval.batch.job.options_schema import OPTIONS
 from serval.bundles.cron import check_cron
 from serval.bundles.handler_variables import SecretName, Value, Variable
 from serval.bundles.paths import check_path
+from serval.bundles.runtime_section import Runtime, runtime_mistake
 from serval.bundles.schedules import check_job
 from serval.bundles.task_section import TaskSection, expand_task
 from serval.errors import BatchRefused
-from serval.models.server_declaration import holding_of
 from serval.models.storage import MODEL_NAME, MODEL_NAME_EXPECTED
 from serval.yaml_files import Matching, Section, read_section
 
@@ -83,25 +83,6 @@ class Requests(Section):
     """How long a finished request and its result are kept."""
     max_attempts: Annotated[int, Field(ge=1, le=10)] = 3
     """Failed attempts after which a request is dead-lettered."""
-
-
-class Runtime(Section):
-    """What executes the artifact."""
-
-    kind: Literal["onnx", "http", "python"] = "onnx"
-    """``onnx``: ONNX Runtime; ``http``: an inference server beside the worker, on a fleet;
-    ``python``: the bundle's own ``handler.py`` or ``code/inference.py``."""
-    protocol: Literal["v2", "openai"] = "v2"
-    """The server's protocol: the Open Inference Protocol V2, or OpenAI's completions."""
-    port: Annotated[int, Field(ge=1, le=65535)] = 8000
-    """The server's port on the worker's machine."""
-    server: Literal["triton", "lmi", "neuron"] | None = None
-    """The container beside the worker, from stacks/fleets/server_images.json."""
-    model: Annotated[str, Field(min_length=1)] | None = None
-    """The server's name for the model, by default the bundle's."""
-    processes: Annotated[int, Field(ge=1, le=2)] = 1
-    """Processes of a server of one version that fit beside each other on a machine: with 2, both
-    versions of a rollout answer at once; with 1, the new one takes the old one's place."""
 
 
 class DeclaredTensor(Section):
@@ -207,7 +188,7 @@ class Bundle(Section):
     task: Annotated[TaskSection, BeforeValidator(expand_task)] | None = None
     """What the model does with text, images, sound or rows; without it, it takes tensors alone."""
     signature: DeclaredSignature | None = None
-    """Only for a runtime of kind ``http``; that of an ONNX graph is read from it."""
+    """Only for an inference server that takes tensors; that of an ONNX graph is read from it."""
     env: Annotated[dict[Variable, Value], Field(max_length=50)] = Field(default={})
     """Only for a runtime of kind ``python``: variables of the handler's environment."""
     secrets: Annotated[dict[Variable, SecretName], Field(max_length=10)] = Field(default={})
@@ -233,24 +214,11 @@ class Bundle(Section):
 
     @model_validator(mode="after")
     def _check_runtime(self) -> Self:
-        if self.runtime.kind != "http" and self.signature is not None:
-            raise ValueError("'signature' is read from the ONNX graph; it is for 'runtime: http'")
-        if self.runtime.kind != "onnx" and self.task is not None:
-            raise ValueError(f"'task' is for ONNX graphs, not 'runtime: {self.runtime.kind}'")
-        if self.runtime.kind == "http" and self.signature is None:
-            raise ValueError("'runtime: {kind: http}' needs 'signature': inputs and outputs")
-        if self.runtime.kind == "http" and self.compute.target != "fleet":
-            raise ValueError("'runtime: {kind: http}' needs 'compute: {target: fleet}'")
-        return self
-
-    @model_validator(mode="after")
-    def _check_processes(self) -> Self:
-        runtime = self.runtime
-        if runtime.processes > 1 and holding_of(runtime.model_dump()) != "restarts":
-            raise ValueError(
-                "'runtime.processes' is for servers whose process holds one version: "
-                "'server: lmi', 'server: neuron', or a container with 'command'"
-            )
+        has_signature, on_fleet = self.signature is not None, self.compute.target == "fleet"
+        if mistake := runtime_mistake(
+            self.runtime, has_signature=has_signature, on_fleet=on_fleet, has_task=bool(self.task)
+        ):
+            raise ValueError(mistake)
         return self
 
     @model_validator(mode="after")
@@ -281,14 +249,17 @@ def json_schema() -> dict[str, Any]:
 
 
 def read_bundle(text: bytes | str) -> Bundle:
-    """Parse and validate ``model.yaml``.
+    """Parse and validate ``model.yaml``; a container that brings its model needs no other file.
 
     Raises
     ------
     BundleRefused
         With every mistake: the key, its value and what is expected.
     """
-    return read_section(text, MODEL_YAML, Bundle)
+    bundle = read_section(text, MODEL_YAML, Bundle)
+    if bundle.runtime.kind == "container" and "artifact" not in bundle.model_fields_set:
+        return bundle.model_copy(update={"artifact": MODEL_YAML})
+    return bundle
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from serval.models.server_declaration import SERVED
 from serval.models.signature import TensorSpec
 from serval.models.version import ModelVersion
 
@@ -19,8 +20,6 @@ PLATFORMS = {"onnx": "onnx_onnxv1"}
 """Runtime → platform in model metadata."""
 BACKENDS = {"onnx": ("onnxruntime_onnx", "onnxruntime")}
 """Runtime → platform and backend in Triton's model configuration."""
-HTTP = "http"
-"""The runtime of versions that an inference server runs."""
 
 
 def server_metadata() -> dict[str, Any]:
@@ -41,15 +40,15 @@ def model_metadata(record: ModelVersion, versions: Sequence[str]) -> dict[str, A
 
 def platform(record: ModelVersion) -> str:
     """Name the platform as the protocol does, ``<project>_<format>``: ``triton_v2``."""
-    if record.runtime != HTTP:
+    if record.runtime not in SERVED:
         return PLATFORMS.get(record.runtime, record.runtime)
     runtime = record.bundle.get("runtime", {})
     return f"{server(record)}_{runtime.get('protocol', 'v2')}"
 
 
 def server(record: ModelVersion) -> str:
-    """Name the inference server beside the worker; ``http`` if the bundle names none."""
-    return record.bundle.get("runtime", {}).get("server") or HTTP
+    """Name the inference server beside the worker; the runtime if the bundle names none."""
+    return record.bundle.get("runtime", {}).get("server") or record.runtime
 
 
 def readiness(model: str) -> dict[str, Any]:

@@ -64,6 +64,10 @@ class Form:
         return cls(value["name"], value["cpu_class"], value["artifact"], files)
 
 
+BODY_PROTOCOLS = frozenset({"sagemaker", "http"})
+"""Protocols of inference servers that take bodies as they are."""
+
+
 def runtime_of(bundle: Mapping[str, Any]) -> str:
     """Return the runtime of a validated ``model.yaml``; older ones name none and mean ``onnx``."""
     kind: str = bundle.get("runtime", {}).get("kind", "onnx")
@@ -130,6 +134,12 @@ class ModelVersion:
         return tuple(file.path for file in self.files if file.path not in ours)
 
     @property
+    def takes_bodies(self) -> bool:
+        """Whether calls are bodies handed on as they are: to a handler, or a server of such."""
+        section: Mapping[str, Any] = self.bundle.get("runtime", {})
+        return self.runtime == "python" or section.get("protocol") in BODY_PROTOCOLS
+
+    @property
     def on_fleet(self) -> bool:
         """Whether a fleet runs it."""
         compute: Mapping[str, Any] = self.bundle.get("compute", {})
@@ -169,7 +179,7 @@ class ModelVersion:
         if self.batch_task is not None:
             columns = self.bundle.get("columns") or {}
             return batch_signature(self.batch_task, self.signature, columns)
-        if self.runtime != "python":
+        if not self.takes_bodies:
             return self.signature
         return replace(self.signature, outputs=self.signature.outputs[:1], optional=())
 

@@ -84,6 +84,8 @@ def supervision(folder: Path) -> Supervision:
         command=(sys.executable, str(program)),
         environment={"PYTHONUNBUFFERED": "1", "AWS_ACCESS_KEY_ID": "the user's"},
         roles={"gpu": "role-of-gpu", "kept": "role-of-kept"},
+        servers={"kept": {"command": "echo server $PORT of $MODEL_FOLDER; sleep 60", "port": 9100}},
+        server_folders=folder / "servers",
         stop_seconds=10,
         logs=folder,
         status=folder / "workers.json",
@@ -267,3 +269,17 @@ def test_status_tells_of_workers_only_while_somebody_supervises_them(tmp_path: P
     assert fleet_workers.list_workers(folder, record) == [{"worker": "worker-gpu-1"}]
     dead = replace(alive, started="long ago")
     assert fleet_workers.list_workers(folder, replace(record, processes=(dead,))) == []
+
+
+def test_a_declared_command_stands_in_for_a_container_beside_its_worker(running: Running) -> None:
+    told = running.supervisor.told
+    wanted = told.server_folders / "worker-kept-1" / ".wanted"
+    log = told.logs / "server-worker-kept-1.log"
+    eventually(lambda: running.workers() == [("worker-kept-1", "running")])
+    wanted.mkdir(parents=True)
+    (wanted / "9100").write_text("/a version")
+    eventually(lambda: "server 9100 of /a version" in log.read_text())
+    [slot] = running.supervisor.fleets["kept"].slots.values()
+    process: Any = slot.process
+    process.worker.kill()
+    eventually(lambda: process.server.poll() is not None)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from serval.bundles.bundle import Bundle
 from serval.models.deployed_fleets import DeployedFleet, Fleets
+from serval.models.server_declaration import SERVED
 from serval.protocol.limits import REQUESTS_MIB
 
 SHARED = "*"
@@ -85,10 +86,16 @@ class Deployment:
         return self._machine_reasons(bundle, deployed)
 
     def _machine_reasons(self, bundle: Bundle, fleet: DeployedFleet) -> list[str]:
-        if fleet.kind == "sagemaker" and bundle.runtime.kind == "http":
+        kind, image = bundle.runtime.kind, bundle.runtime.image or ""
+        if fleet.kind == "sagemaker" and kind in SERVED:
             return [
                 f"fleet {fleet.name!r} is a SageMaker endpoint, which runs the worker alone: "
-                "'runtime: {kind: http}' needs a fleet of kind spot"
+                f"'runtime: {{kind: {kind}}}' needs a fleet of kind spot"
+            ]
+        if image != fleet.image:
+            return [
+                f"runtime.image: {image or 'none'} given, and beside the workers of fleet "
+                f"{fleet.name!r} runs {fleet.image or 'none'}: {DEPLOY}"
             ]
         if fleet.accelerator != "neuron" or not bundle.artifact.endswith(GRAPH):
             return []

@@ -5,13 +5,20 @@ from collections.abc import Iterable
 
 from serval.bundles.bundle import MODEL_YAML, Bundle, DeclaredTensor
 from serval.bundles.verification.deployment import GRAPH
+from serval.handlers.signature import HANDLER_SIGNATURE
 from serval.models.signature import Signature, TensorSpec
+from serval.models.version import BODY_PROTOCOLS
 
 README = "README.md"
 
 
 def declared_signature(bundle: Bundle) -> tuple[Signature, list[str]]:
-    """Read the signature that ``model.yaml`` declares, with the mistakes in it."""
+    """Read the signature that ``model.yaml`` declares, with the mistakes in it.
+
+    A server of bodies has that of handlers.
+    """
+    if bundle.runtime.protocol in BODY_PROTOCOLS:
+        return HANDLER_SIGNATURE, []
     declared = bundle.signature
     if declared is None:
         return Signature((), ()), [f"{MODEL_YAML}: signature is missing"]

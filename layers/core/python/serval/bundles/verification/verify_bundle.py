@@ -24,6 +24,7 @@ from serval.bundles.verification.served import (
 from serval.errors import BundleRefused
 from serval.handlers.signature import HANDLER_SIGNATURE
 from serval.models.deployed_fleets import DeployedFleet
+from serval.models.server_declaration import SERVED
 from serval.models.signature import Signature
 
 
@@ -60,7 +61,7 @@ def verify_bundle(
         reasons += declaration_reasons(bundle, manifest.paths) or _path_reasons(bundle, manifest)
     if reasons or not bundle:
         raise BundleRefused(reasons)
-    if bundle.runtime.kind == "http":
+    if bundle.runtime.kind in SERVED:
         return _verify_served(folder, manifest, bundle, deployment)
     if bundle.runtime.kind == "python":
         return _verify_handler(folder, manifest, bundle, deployment)

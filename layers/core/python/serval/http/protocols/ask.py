@@ -73,7 +73,7 @@ def ask_given(
         If the version cannot take it.
     """
     record = loaded.record
-    if record.runtime == "python":
+    if record.takes_bodies:
         return _ask_handler(loaded, given, wrap)
     if loaded.task is not None and _is_for_task(loaded.task, given, record):
         return _ask_task(loaded.task, given, wrap)

@@ -94,7 +94,7 @@ def read(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> Asked[Any]:
     """
     body, headers = call.read_body(limits), call.headers
     content_type = headers.get("content-type", "")
-    if loaded.record.runtime == "python":
+    if loaded.record.takes_bodies:
         return ask_handler(loaded, body, content_type, headers.get("accept", ""))
     return ask_task(loaded, body, content_type, limits.json_bytes)
 
@@ -121,8 +121,8 @@ def ask_task(
 
 
 def refuse_without_words(record: ModelVersion) -> None:
-    """Raise ``UnsupportedFeature`` if a version has neither a task nor a handler."""
-    if record.task is None and record.runtime != "python":
+    """Raise ``UnsupportedFeature`` if a version has no task and takes no bodies."""
+    if record.task is None and not record.takes_bodies:
         raise UnsupportedFeature(
             f"model {record.model!r} version {record.version!r} has no task and takes tensors "
             f"alone: POST /v2/models/{record.model}/infer, or set 'task:' in its model.yaml"

@@ -105,7 +105,7 @@ def read(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> Asked[Any]:
 def _read_body(
     loaded: Loaded, body: str | bytes, declared: str, call: HttpCall, limits: RequestLimits
 ) -> Asked[Any]:
-    if loaded.record.runtime == "python":
+    if loaded.record.takes_bodies:
         return ask_handler(loaded, body, declared, call.headers.get("accept", ""))
     first, _, more = declared.partition(";")
     media_type = first.strip().lower()

@@ -85,7 +85,7 @@ class OpenAICall:
 
     def head(self, record: ModelVersion) -> AnswerHead:
         """Return what a version's answer says of itself."""
-        is_handler = record.runtime == "python"
+        is_handler = record.takes_bodies
         return AnswerHead(
             self.id, self.created, record.model, record.version, record.task, is_handler
         )

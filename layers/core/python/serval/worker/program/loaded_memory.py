@@ -55,9 +55,12 @@ class LoadedMemory:
             return loaded or self.loaded.has_room(record)
 
     def tidy(self) -> None:
-        """Let versions go that are not to be loaded any more."""
-        with self._lock:
-            self.loaded.tidy()
+        """Let versions go that are not to be loaded any more, unless one is being loaded."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self.loaded.tidy()
+            finally:
+                self._lock.release()
 
     def names(self) -> tuple[str, ...]:
         """List the versions in memory, as ``textgen:3``."""

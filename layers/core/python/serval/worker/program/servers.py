@@ -24,8 +24,8 @@ from serval.models.version import ModelVersion
 from serval.worker.program.server_folder import Key, ServerFolder
 from serval.worker.program.server_processes import ServerProcesses
 
-LOAD_SECONDS = 3600.0
-"""The longest that Triton's load of a version may take."""
+LOAD_SECONDS, UNLOAD_SECONDS = 3600.0, 30.0
+"""The longest that Triton may take to load a version, and to answer that it lets one go."""
 
 
 class VersionNotHeld(ArtifactUnavailable):
@@ -98,8 +98,10 @@ class Servers:
             declared = self._models.get(model)
             if declared is None or self.folder is None:
                 continue
-            if version not in self._list_held(model, declared, self.route(model)):
-                self.folder.release((model, version))
+            # A model that was deleted meanwhile has no route to fit.
+            with suppress(ModelNotFound):
+                if version not in self._list_held(model, declared, self.route(model)):
+                    self.folder.release((model, version))
 
     def _list_held(self, model: str, declared: ServerDeclaration, route: Route) -> tuple[str, ...]:
         refused = {
@@ -174,7 +176,8 @@ class Servers:
         """Have the server hold a version no longer."""
         if (server := self._loaded.pop((model, version), None)) is not None:
             with suppress(httpx.HTTPError):
-                server.client.post(f"/v2/repository/models/{server.declared.model}/unload", json={})
+                path = f"/v2/repository/models/{server.declared.model}/unload"
+                server.client.post(path, json={}, timeout=UNLOAD_SECONDS)
         if self._processes is not None:
             self._processes.end((model, version))
 
@@ -192,6 +195,9 @@ class Servers:
 
     def _declaration(self, record: ModelVersion) -> ServerDeclaration:
         declared = ServerDeclaration.of(record)
+        if declared.kind == "container" and self.folder is not None:
+            # On a laptop also one whose image would start as it is: 'runtime.local_command'.
+            declared = replace(declared, holding="restarts")
         return replace(declared, port=self.port) if self.port else declared
 
 
