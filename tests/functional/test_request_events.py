@@ -9,8 +9,8 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from serval.http.call import HttpCall
+from serval.http.protocols.redirect import StreamRedirect
 from serval.http.stream import StreamEndpoint
-from serval.http.streams import StreamRedirect
 from serval.requests.stream.piece import Piece, StreamChunk
 from tests.fakes.inference import bench as inference_bench
 from tests.fakes.requests import async_request

@@ -11,8 +11,8 @@ import pytest
 
 from serval.access.tickets import TICKET_SECONDS
 from serval.errors import InferenceFailed
+from serval.http.protocols.redirect import StreamRedirect
 from serval.http.stream import StreamEndpoint
-from serval.http.streams import StreamRedirect
 from serval.models.route import Route
 from serval.tasks.generation.text_generation import TextGeneration
 from tests.fakes.inference import Bench, bench, event

@@ -19,9 +19,10 @@ from serval.http.call import (
 )
 from serval.http.protocols.choose import choose_protocol, find_address
 from serval.http.protocols.protocol import StreamProtocol, WireProtocol
+from serval.http.protocols.redirect import StreamRedirect
 from serval.http.refusals import refuse_by_path
 from serval.http.replies import sized_reply
-from serval.http.streams import StreamRedirect, open_stream
+from serval.http.streams import open_stream
 from serval.inference.loaded import Loaded
 from serval.inference.run import Inference, server_timing
 from serval.models.metrics import InferenceMetrics

@@ -11,7 +11,7 @@ from serval.http.dispatch import find_endpoint
 from serval.http.endpoints import CANCEL_REQUEST, FUNCTIONS, GET_EVENTS, LIST_REQUESTS
 from serval.http.events import RequestEvents
 from serval.http.parameters import read_choice, read_count, read_time
-from serval.http.streams import StreamRedirect
+from serval.http.protocols.redirect import StreamRedirect
 from serval.requests.access import RequestAccess
 from serval.requests.cancel import Cancel
 from serval.requests.document import Documents

@@ -20,8 +20,9 @@ from serval.http.aws_failures import translate_aws_failures
 from serval.http.call import IN_PATH, Event, HttpCall, Reply, reply_to
 from serval.http.events import RequestEvents
 from serval.http.infer import InferEndpoint
+from serval.http.protocols.redirect import TICKET_PARAMETER
 from serval.http.refusals import refuse_by_path
-from serval.http.streams import CHUNKS, HEADERS, TICKET_PARAMETER
+from serval.http.streams import CHUNKS, HEADERS
 
 EVENTS = re.compile(r"/async/requests/(?P<id>[^/]+)/events/?")
 FOLLOW_SECONDS = 14 * 60.0

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from serval.aws.signed.addresses import service_url, stream_url
 from serval.aws.signed.client import SignedClient
 from serval.aws.signed.tickets import SignedTickets
-from serval.http.streams import StreamRedirect
+from serval.http.protocols.redirect import StreamRedirect
 from serval.settings import CallerSettings
 
 

@@ -3,10 +3,12 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from serval.models.task_signature import NAMES, PARAMETERS
-from serval.models.tensor import Tensor
+
+if TYPE_CHECKING:  # the functions that follow streams have no numpy
+    from serval.models.tensor import Tensor
 
 STREAMED_TASK = "text-generation"
 """The task whose answers are written piece by piece."""
@@ -109,7 +111,7 @@ def _piece(number: int, row: Sequence[Any]) -> Piece:
     )
 
 
-def is_one_text(inputs: Sequence[Tensor]) -> bool:
+def is_one_text(inputs: "Sequence[Tensor]") -> bool:
     """Return whether these are inputs of a task that writes one text after one."""
     given = [tensor for tensor in inputs if tensor.name != PARAMETERS]
     return [(one.name, one.array.shape) for one in given] == [(NAMES["text"], (1,))]
