@@ -18,6 +18,7 @@ SKIPS = {
         EVERYWHERE,
         "cdk-nag asks the same, and each function's reason stands beside its construct",
     ),
+    "CKV_AWS_28": ("Streams", "what is written of requests meanwhile is gone in days"),
     "CKV_AWS_117": (
         EVERYWHERE,
         "functions take no connections, and a VPC's endpoints cost by the hour",
