@@ -183,3 +183,17 @@ def test_a_batch_job_is_answered_by_the_handlers_own_function(
     output = caller.output(job, "output.jsonl").splitlines()
     answers = [json.loads(json.loads(line)["answer"])[0]["label"] for line in output]
     assert answers == ["Moby Dick", "Dracula", "Frankenstein"] * 20
+
+
+def test_a_prefix_of_files_is_answered_on_a_fleet_one_body_each(
+    stage: LocalStage, client: httpx.Client
+) -> None:
+    caller = BatchCaller(stage, client)
+    for title in ("mobby dik", "dracula"):
+        body = json.dumps({"inputs": title, "parameters": {"top_k": 1}}).encode()
+        caller.put(f"batch/fleet-shelf/titles/{title}.pdf", body)
+    address = f"s3://{stage.data_bucket}/batch/fleet-shelf/titles/"
+    job = caller.succeeded(caller.start("fleet-shelf", address))
+    output = caller.output(job, "output.jsonl").splitlines()
+    answers = [json.loads(json.loads(line)["answer"])[0]["label"] for line in output]
+    assert (job["rows"], answers) == (2, ["Dracula", "Moby Dick"])
