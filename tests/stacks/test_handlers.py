@@ -136,14 +136,19 @@ def test_its_function_has_that_code_and_may_read_its_own_versions_alone(stage: S
     assert "POST /models/shelf" in routes
 
 
-def test_the_shared_function_may_ask_models_own_functions_alone(stage: Synthesised) -> None:
-    asked = [
-        resource["Fn::Join"][1][-1]
+def test_the_shared_function_may_ask_models_own_functions_and_wait_alone(
+    stage: Synthesised,
+) -> None:
+    wait, *asked = [
+        resource
         for statement in stage.statements("infer")
         if statement["Action"] == "lambda:InvokeFunction"
         for resource in statement["Resource"]
     ]
-    assert asked == [f":function:serval-prod-infer-{model}" for model in ("large", "shelf")]
+    assert [resource["Fn::Join"][1][-1] for resource in asked] == [
+        f":function:serval-prod-infer-{model}" for model in ("large", "shelf")
+    ]
+    assert "wait" in wait["Fn::GetAtt"][0]
     variables = stage.function("infer")["Environment"]["Variables"]
     assert json.loads(unpack(variables["OWN_FUNCTIONS"])) == ["large", "shelf"]
     own = stage.function("infer-shelf")["Environment"]["Variables"]
