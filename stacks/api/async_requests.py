@@ -103,7 +103,7 @@ class AsyncRequests(Construct):
         return function
 
     def _requests(self, settings: Mapping[str, str]) -> ServalFunction:
-        function = self._function("requests", "inference", settings, memory_mib=512)
+        function = self._function("requests", "control", settings, memory_mib=512)
         self._storage.registry.grant_admit(function)
         self._storage.registry.grant_issue(function)
         self._storage.registry.grant_list_models(function)

@@ -49,7 +49,7 @@ def imported(function: str, *layers: Path) -> set[str]:
     [
         ("submit", {"orjson"}),
         ("wait", {"orjson"}),
-        ("requests", set()),
+        ("requests", NUMERIC),
         ("callback", NUMERIC),
         ("dispatch", {"numpy"}),
         ("complete", {"numpy"}),

@@ -216,7 +216,7 @@ def test_a_function_gets_the_layers_that_it_imports_and_no_others(prod: Synthesi
     for name in ("infer", "golden"):
         assert layers(name) == layers(f"{name}-heavier") == {"core", "inference", "tasks"}
     assert layers("answer") == layers("shard")
-    for name in ("submit", "requests", "wait"):
+    for name in ("submit", "wait"):
         assert layers(name) == {"core", "sdk", "inference"}
     reading = {"core", "sdk", "inference", "batch"}
     for name in ("batch", "accept", "plan", "scan", "cut", "assemble"):
@@ -229,6 +229,7 @@ def test_a_function_gets_the_layers_that_it_imports_and_no_others(prod: Synthesi
         "register",
         "evaluate",
         "conclude",
+        "requests",
         "callback",
     ]
     for name in (*controls, "tick", "sweep", "fallback", "dispatch", "complete"):
