@@ -29,6 +29,7 @@ SUBMIT = (
     "POST /async/models/{model}/versions/{version}/uploads",
     "PUT /async/requests/{id}",
     "POST /async/requests/{id}/retry",
+    "POST /endpoints/{model}/async-invocations",
 )
 REQUESTS = (
     "GET /async/requests",

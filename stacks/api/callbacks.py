@@ -55,7 +55,7 @@ class Callbacks(Construct):
             "callback",
             stage=stage,
             function="callback",
-            layers=layers.of("core", "sdk", "control"),
+            layers=layers.of("core", "sdk", "inference"),
             settings=CallbackSettings.environment(
                 stage=stage.name,
                 registry_table=storage.registry.table.table_name,
@@ -69,6 +69,8 @@ class Callbacks(Construct):
         )
         storage.requests.grant_change(self.function)
         storage.data.grant_results(self.function)
+        storage.data.grant_answers(self.function)
+        storage.registry.grant_routes(self.function)
         storage.registry.grant_secrets(self.function)
         # Polling takes about 648,000 calls a month (docs/decisions/0029).
         acknowledge(self.function, {"Serverless-LambdaEventSourceMappingDestination": QUEUED})

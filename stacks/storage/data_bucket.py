@@ -90,6 +90,10 @@ class DataBucket(PrivateBucket):
         self._allow(granted, [READ], REQUESTS)
         self.grant_outputs(granted)
 
+    def grant_answers(self, granted: Granted) -> None:
+        """Grant writing the answers of calls of SageMaker's asynchronous inference."""
+        self._allow(granted, [WRITE], "async/out/*")
+
     def grant_outputs(self, granted: Granted) -> None:
         """Grant reading SageMaker's outputs."""
         self._allow(granted, [READ], ENDPOINTS)

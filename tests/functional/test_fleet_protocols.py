@@ -130,6 +130,35 @@ def test_a_generator_on_a_fleet_answers_openai_as_on_lambda(
     assert answer["system_fingerprint"] == "version-1"
 
 
+def chunks(reply: Mapping[str, Any]) -> list[Any]:
+    """Read the chunks of a stream."""
+    assert reply["headers"]["content-type"] == "text/event-stream"
+    *data, done, rest = base64.b64decode(reply["body"]).decode().split("\n\n")
+    assert (done, rest) == ("data: [DONE]", "")
+    return [json.loads(one.removeprefix("data: ")) for one in data]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [(CHAT, {"messages": HELLO}), ("/v1/completions", {"prompt": "Dogs"})]
+)
+def test_a_stream_of_a_fleets_model_has_the_chunks_of_its_whole_answer(
+    fleet: Fleet, path: str, body: dict[str, Any]
+) -> None:
+    publish_recorded(fleet.registry, "textgen", "gpt2", "text-generation", chat_template=TEMPLATE)
+    body |= {"model": "textgen", "max_tokens": 4, "n": 2}
+    whole = sent(fleet.post(body, path))
+    wish = {"stream": True, "stream_options": {"include_usage": True}}
+    *told, last = chunks(fleet.post(body | wish, path))
+    assert (last["choices"], last["usage"]) == ([], whole["usage"])
+    for choice in whole["choices"]:
+        own = [one for chunk in told for one in chunk["choices"] if one["index"] == choice["index"]]
+        text = "".join(
+            one["delta"].get("content", "") if "delta" in one else one["text"] for one in own
+        )
+        assert text == (choice["message"]["content"] if "message" in choice else choice["text"])
+        assert own[-1]["finish_reason"] == choice["finish_reason"]
+
+
 def reply_id(fleet: Fleet) -> str:
     return str(call("wait")["requestContext"]["requestId"])
 
@@ -185,14 +214,17 @@ def test_an_inference_server_gets_the_body_as_it_is_and_names_the_model_as_it_wa
         fleet.world.port = port
         answer = sent(fleet.post(body, CHAT))
         text = sent(fleet.post({"model": "textgen", "prompt": "abc"}, "/v1/completions"))
-        refused = sent(fleet.post(body | {"stream": True}, CHAT), 400)
+        streamed = fleet.post(body | {"stream": True}, CHAT)
         rows = fleet.post({"instances": ["abc"]}, V1)
     assert server.asked[0] == body | {"model": "gpt"}
     [choice] = answer["choices"]
     assert choice["message"]["tool_calls"][0]["function"]["name"] == "weather"
     assert answer["model"] == text["model"] == "textgen"
     assert text["choices"][0]["text"] == "cba"
-    assert "an answer comes whole" in refused["error"]["message"]
+    called, ended = chunks(streamed)
+    [tool] = called["choices"][0]["delta"]["tool_calls"]
+    assert (tool["index"], tool["function"]["name"]) == (0, "weather")
+    assert ended["choices"][0]["finish_reason"] == "stop"
     assert sent(rows) == {"predictions": ["cba"]}
 
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import boto3
 import httpx
@@ -14,22 +15,15 @@ ANSWERS = ROOT / "tests" / "tasks" / "recorded" / "text-classification" / "answe
 ROWS = 200
 
 
-def invoked(url: str, key: str, text: str) -> bytes:
-    """Let boto3 invoke the endpoint."""
-    runtime = boto3.client(
+def sagemaker_runtime(url: str, key: str) -> Any:
+    """Make the SDK's client of the API."""
+    return boto3.client(
         "sagemaker-runtime",
         endpoint_url=url,
         region_name="eu-central-1",
         aws_access_key_id=key,
         aws_secret_access_key="any",
     )
-    reply = runtime.invoke_endpoint(
-        EndpointName="fleet-words",
-        ContentType="application/json",
-        Body=json.dumps({"inputs": text}),
-    )
-    body: bytes = reply["Body"].read()
-    return body
 
 
 def test_a_task_on_a_fleet_gives_the_originals_answers_to_calls_and_jobs(
@@ -52,7 +46,24 @@ def test_a_task_on_a_fleet_gives_the_originals_answers_to_calls_and_jobs(
         refused = client.post("models/fleet-words", json={"inputs": text, "temperature": 1})
         assert refused.status_code == 400
         assert "one of: function_to_apply, top_k expected" in refused.json()["error"]
-    assert json.loads(invoked(stage.api_url, api_key, text)) == [answer]
+    runtime = sagemaker_runtime(stage.api_url, api_key)
+    asked = {"EndpointName": "fleet-words", "ContentType": "application/json"}
+    body = json.dumps({"inputs": text}).encode()
+    invoked = runtime.invoke_endpoint(**asked, Body=body)["Body"].read()
+    assert json.loads(invoked) == [answer]
+    streamed = runtime.invoke_endpoint_with_response_stream(**asked, Body=body)["Body"]
+    assert json.loads(b"".join(part["PayloadPart"]["Bytes"] for part in streamed)) == [answer]
+    s3, key = stage.client("s3"), "async/in/fleet-words/one"
+    s3.put_object(Bucket=stage.data_bucket, Key=key, Body=body)
+    submitted = runtime.invoke_endpoint_async(
+        **asked, InputLocation=f"s3://{stage.data_bucket}/{key}"
+    )
+    _, _, key = submitted["OutputLocation"].removeprefix("s3://").partition("/")
+    s3.get_waiter("object_exists").wait(
+        Bucket=stage.data_bucket, Key=key, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+    )
+    written = s3.get_object(Bucket=stage.data_bucket, Key=key)["Body"].read()
+    assert json.loads(written) == [answer]
     shown = json.loads(stage.serval("infer", "fleet-words", text, "--json"))
     assert shown == [answer]
     rows = tmp_path / "rows.csv"

@@ -216,7 +216,7 @@ def test_a_function_gets_the_layers_that_it_imports_and_no_others(prod: Synthesi
     for name in ("infer", "golden"):
         assert layers(name) == layers(f"{name}-heavier") == {"core", "inference", "tasks"}
     assert layers("answer") == layers("shard")
-    for name in ("submit", "wait"):
+    for name in ("submit", "wait", "callback"):
         assert layers(name) == {"core", "sdk", "inference"}
     reading = {"core", "sdk", "inference", "batch"}
     for name in ("batch", "accept", "plan", "scan", "cut", "assemble"):
@@ -230,7 +230,6 @@ def test_a_function_gets_the_layers_that_it_imports_and_no_others(prod: Synthesi
         "evaluate",
         "conclude",
         "requests",
-        "callback",
     ]
     for name in (*controls, "tick", "sweep", "fallback", "dispatch", "complete"):
         assert layers(name) == {"core", "sdk", "control"}

@@ -26,6 +26,7 @@ def test_async_requests_have_routes_of_their_own(heavy: Synthesised) -> None:
         "POST /async/models/{model}/versions/{version}/uploads",
         "PUT /async/requests/{id}",
         "POST /async/requests/{id}/retry",
+        "POST /endpoints/{model}/async-invocations",
     }
     assert {key for key, name in routes.items() if name == "requests"} == {
         "GET /async/requests",

@@ -106,7 +106,9 @@ RIGHTS = {
     "callback": union(
         CHANGING,
         {"dynamodb:GetItem": {"KEY#*"}},
+        ROUTES,
         READING,
+        {"s3:PutObject": {"data/async/out/*"}},
         taking(CALLBACKS),
         {"sqs:GetQueueAttributes": CALLBACKS},
     ),

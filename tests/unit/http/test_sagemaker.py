@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from botocore.eventstream import EventStreamBuffer
 from onnx import TensorProto, helper
 
 from serval.errors import InferenceFailed
@@ -141,11 +142,25 @@ def test_a_failing_model_is_a_model_error() -> None:
     assert "it broke" in body["OriginalMessage"] == body["Message"]
 
 
-@pytest.mark.parametrize("operation", ["async-invocations", "invocations-response-stream"])
-def test_other_operations_say_where_to_go(ready: Bench, operation: str) -> None:
-    answer = call(ready, f"/endpoints/adder/{operation}", {})
+def test_other_operations_say_which_there_are(ready: Bench) -> None:
+    answer = call(ready, "/endpoints/adder/explanations", {})
     assert answer.status == 400
-    assert "POST /async/models/adder/infer" in answer.json["Message"]
+    assert "invocations-response-stream and async-invocations" in answer.json["Message"]
+
+
+def test_an_event_stream_has_the_answer_in_a_part(ready: Bench) -> None:
+    path = "/endpoints/adder/invocations-response-stream"
+    answer = call(ready, path, b"1,2\n3,4.5\n", content_type=CSV, accept=CSV)
+    assert answer.headers["content-type"] == "application/vnd.amazon.eventstream"
+    assert answer.headers["x-amzn-sagemaker-content-type"] == CSV
+    assert answer.headers["x-amzn-invoked-production-variant"] == "1"
+    buffer = EventStreamBuffer()
+    buffer.add_data(answer.body)
+    [message] = buffer
+    assert message.headers[":event-type"] == "PayloadPart"
+    assert message.payload == b"2.0,3.0\n4.0,5.5\n"
+    refused = call(ready, path, b"1\n", content_type=CSV)
+    assert (refused.status, refused.headers["x-amzn-errortype"]) == (400, "ValidationError")
 
 
 def test_what_an_endpoint_of_ours_has_not_is_refused(ready: Bench) -> None:

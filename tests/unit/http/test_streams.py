@@ -1,5 +1,6 @@
 """Streams over HTTP: redirected with a ticket, then answered piece by piece."""
 
+import base64
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from botocore.eventstream import EventStreamBuffer
 
 from serval.access.tickets import TICKET_SECONDS
 from serval.errors import InferenceFailed
@@ -19,6 +21,7 @@ from tests.fakes.inference import Bench, bench, event
 from tests.fakes.task_models import publish_recorded
 from tests.fakes.tickets import InMemoryTickets
 
+SAGEMAKER = "/endpoints/gpt/invocations-response-stream"
 URL = "https://id.lambda-url.us-east-1.on.aws/"
 PROMPT = {"model": "gpt", "prompt": "Dogs", "max_tokens": 4, "stream": True}
 TEXT = {"inputs": "Dogs", "parameters": {"max_new_tokens": 4}, "stream": True}
@@ -94,6 +97,51 @@ def test_tokens_come_as_events_of_the_tasks_own_words(stage: Stage) -> None:
     whole = json.loads(b"".join(stage.call("/models/gpt", TEXT | {"stream": False}).pieces))
     assert [event["index"] for event in events] == [1, 2, 3, 4]
     assert events[-1]["generated_text"] == whole[0]["generated_text"]
+
+
+def messages(streamed: Streamed) -> list[Any]:
+    """Read the messages of an event stream as AWS's SDK does, one from each piece."""
+    buffer = EventStreamBuffer()
+    for piece in streamed.pieces:
+        buffer.add_data(piece)
+    return list(buffer)
+
+
+def test_tokens_come_as_parts_of_sagemakers_event_stream(stage: Stage) -> None:
+    body = {name: value for name, value in TEXT.items() if name != "stream"}
+    streamed = stage.call(SAGEMAKER, body)
+    assert streamed.headers["content-type"] == "application/vnd.amazon.eventstream"
+    assert streamed.headers["x-amzn-sagemaker-content-type"] == "text/event-stream"
+    assert streamed.headers["x-amzn-invoked-production-variant"] == "1"
+    parts = messages(streamed)
+    assert {part.headers[":event-type"] for part in parts} == {"PayloadPart"}
+    told = b"".join(part.payload for part in parts).decode()
+    assert told.split("\n\n")[:-1] == [
+        f"data: {data}" for data in stage.call("/models/gpt", TEXT).data()
+    ]
+
+
+def test_where_nothing_streams_the_event_stream_has_one_part(stage: Stage) -> None:
+    body = {name: value for name, value in TEXT.items() if name != "stream"}
+    reply = stage.infer.reply(post(SAGEMAKER, body))
+    assert reply["statusCode"] == 200
+    buffer = EventStreamBuffer()
+    buffer.add_data(base64.b64decode(reply["body"]))
+    [part] = buffer
+    assert "generated_text" in json.loads(part.payload)[0]
+
+
+def test_what_fails_after_the_first_part_is_an_exception_of_the_sdk(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> Iterator[dict[str, Any]]:
+        yield {"index": 1}
+        raise InferenceFailed("gpt", "1", "out of memory")
+
+    monkeypatch.setattr("serval.tasks.generation.stream_text.stream_text", broken)
+    [_, last] = messages(stage.call(SAGEMAKER, {"inputs": "Dogs"}))
+    assert last.headers[":exception-type"] == "ModelStreamError"
+    assert "out of memory" in json.loads(last.payload)["Message"]
 
 
 @pytest.mark.parametrize(("path", "body"), [("/v1/completions", PROMPT), ("/models/gpt", TEXT)])

@@ -14,6 +14,7 @@ INFER = (
     Endpoint("POST", "/models/{model}/versions/{version}"),
     Endpoint("POST", "/v1/models/{model}:predict"),
     Endpoint("POST", "/endpoints/{model}/invocations"),
+    Endpoint("POST", "/endpoints/{model}/invocations-response-stream"),
     Endpoint("POST", "/mlflow/{model}/invocations"),
     *(
         Endpoint("POST", f"{base}/v1/{name}")
@@ -29,6 +30,7 @@ UPLOAD = (
     Endpoint("POST", "/async/models/{model}/uploads"),
     Endpoint("POST", "/async/models/{model}/versions/{version}/uploads"),
 )
+INVOKE_ASYNC = Endpoint("POST", "/endpoints/{model}/async-invocations")
 PUT_REQUEST = Endpoint("PUT", "/async/requests/{id}")
 RETRY_REQUEST = Endpoint("POST", "/async/requests/{id}/retry")
 GET_REQUEST = Endpoint("GET", "/async/requests/{id}")
@@ -42,7 +44,7 @@ CANCEL_JOB = Endpoint("DELETE", "/batch/jobs/{id}")
 RETRY_JOB = Endpoint("POST", "/batch/jobs/{id}/retry")
 
 FUNCTIONS: Mapping[str, tuple[Endpoint, ...]] = {
-    "submit": (*SUBMIT, *UPLOAD, PUT_REQUEST, RETRY_REQUEST),
+    "submit": (*SUBMIT, *UPLOAD, PUT_REQUEST, RETRY_REQUEST, INVOKE_ASYNC),
     "requests": (GET_REQUEST, GET_EVENTS, CANCEL_REQUEST, LIST_REQUESTS),
     "batch": (START_JOB, LIST_JOBS, GET_JOB, CANCEL_JOB, RETRY_JOB),
 }

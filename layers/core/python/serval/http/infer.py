@@ -123,7 +123,7 @@ class InferEndpoint:
         loaded = self.inference.load(model, version)
         started = self.clock()
         load_ms = loaded.load_ms if cold else 0.0
-        if call.wants_stream and loaded.record.runtime != "python":
+        if self._goes_in_pieces(call, loaded):
             return self._stream(call, loaded, protocol, load_ms)
         asked = protocol.read(loaded, call, self.limits)
         before = self.clock()
@@ -139,6 +139,12 @@ class InferEndpoint:
         accepted = call.headers.get("accept-encoding", "")
         reply = sized_reply(written.body, headers, accepted, written.remedy)
         return reply, (self.clock() - started) * 1e3
+
+    def _goes_in_pieces(self, call: HttpCall, loaded: Loaded) -> bool:
+        """Return whether an answer is a stream: since it has to be, or may be and can."""
+        if call.takes_stream:
+            return self.streams and loaded.record.task == "text-generation"
+        return call.wants_stream and loaded.record.runtime != "python"
 
     def _stream(
         self, call: HttpCall, loaded: Loaded, protocol: WireProtocol, load_ms: float

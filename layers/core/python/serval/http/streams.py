@@ -24,24 +24,30 @@ def open_stream(asked: AskedStream, headers: Mapping[str, str], log: Log) -> Rep
     first = next(asked.documents)
     return {
         "statusCode": int(HTTPStatus.OK),
-        "headers": {**HEADERS, **headers},
+        "headers": {**HEADERS, **asked.headers, **headers},
         CHUNKS: _events(first, asked, log),
     }
 
 
 def _events(first: dict[str, Any], asked: AskedStream, log: Log) -> Iterator[bytes]:
-    # Imported for streams alone: infer replies without them.
-    from serval.tasks.call import write_json
-
-    yield write_event(write_json(first))
+    write = asked.write or in_event
+    yield write(first)
     try:
         for document in asked.documents:
-            yield write_event(write_json(document))
+            yield write(document)
     except ServalError as error:
         status = status_of(error)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             log(json.dumps({"level": "ERROR", "status": status, "error": str(error)}))
-        yield write_event(write_json(asked.write_error(error)))
+        yield write(asked.write_error(error))
         return
     if asked.end:
         yield asked.end
+
+
+def in_event(document: Mapping[str, Any]) -> bytes:
+    """Write a document as a server-sent event."""
+    # Imported for streams alone: infer replies without them.
+    from serval.tasks.call import write_json
+
+    return write_event(write_json(document))

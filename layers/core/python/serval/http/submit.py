@@ -1,6 +1,7 @@
-"""``/async/…``: submit async requests, upload their bodies, retry them."""
+"""``/async/…``: submit async requests, upload their bodies, retry them; SageMaker's too."""
 
 import json
+import secrets
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -10,13 +11,16 @@ from serval.http.aws_failures import translate_aws_failures
 from serval.http.bodies import read_json_body, read_sent_body
 from serval.http.call import RETRY_SECONDS, Event, HttpCall, Log, Reply, reply_to, text_reply
 from serval.http.dispatch import find_endpoint
-from serval.http.endpoints import FUNCTIONS, PUT_REQUEST, SUBMIT, UPLOAD
+from serval.http.endpoints import FUNCTIONS, INVOKE_ASYNC, PUT_REQUEST, SUBMIT, UPLOAD
 from serval.http.location import location
 from serval.http.parameters import read_flag, wait_seconds
+from serval.http.protocols.invocations import read_invocation, request_of
+from serval.http.refusals import refuse_by_path
 from serval.protocol.limits import MOST, RequestLimits
 from serval.requests.access import RequestAccess
 from serval.requests.document import Documents
 from serval.requests.ids import check_request_id
+from serval.requests.invocation import OutputPlace
 from serval.requests.request import AsyncRequest
 from serval.requests.retry import Retry
 from serval.requests.submit.put_request import PutRequest, read_put_request
@@ -24,6 +28,9 @@ from serval.requests.submit.submission import CallbackUrls, Submission
 from serval.requests.submit.submit import Submit
 from serval.requests.submit.uploads import RequestUploads
 from serval.requests.wait import Wait
+
+INFERENCE_ID = "x-amzn-sagemaker-inference-id"
+MOST_ID_CHARACTERS = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +47,13 @@ class SubmitEndpoint:
     wait: Wait
     documents: Documents
     log: Log
+    data_bucket: str = ""
+    """Where calls of SageMaker's asynchronous inference have their inputs and outputs."""
     limits: RequestLimits = MOST
 
     def reply(self, event: Event) -> Reply:
         """Answer an event of API Gateway."""
-        return reply_to(event, self._answer, self.log, self.admission.authenticator)
+        return reply_to(event, self._answer, self.log, self.admission.authenticator, refuse_by_path)
 
     @translate_aws_failures()
     def _answer(self, call: HttpCall) -> Reply:
@@ -53,6 +62,8 @@ class SubmitEndpoint:
             return self._submit(call)
         if endpoint in UPLOAD:
             return self._begin_upload(call)
+        if endpoint == INVOKE_ASYNC:
+            return self._invoke(call)
         return self._put(call) if endpoint == PUT_REQUEST else self._retry(call)
 
     def _submit(self, call: HttpCall) -> Reply:
@@ -70,6 +81,33 @@ class SubmitEndpoint:
             stream=read_flag(call, "stream"),
         )
         return self._reply_with(call, self.submit.submit(submission, caller, route))
+
+    def _invoke(self, call: HttpCall) -> Reply:
+        """Submit a call of SageMaker's asynchronous inference, whose answer goes to S3."""
+        caller, route = self.admission.admit(call.headers, call.model)
+        self.rate_limit.take(caller)
+        inference_id = check_inference_id(call.headers.get(INFERENCE_ID) or secrets.token_hex(16))
+        record = self.submit.checks.find_version(call.model, route, call.version)
+        payloads = self.submit.payloads
+        invocation = read_invocation(call, call.model, self.data_bucket, payloads)
+        body = request_of(record, invocation)
+        place = OutputPlace.of_call(self.data_bucket, call.model, secrets.token_hex(16))
+        payloads.put(place.call_key, invocation.to_bytes())
+        submission = Submission(
+            model=call.model,
+            version=call.version,
+            payload=body.content,
+            header_length=body.header_length,
+            callback_url=place.output_url,
+            affinity=call.affinity,
+        )
+        request = self.submit.submit(submission, caller, route)
+        headers = {
+            "x-amzn-sagemaker-outputlocation": place.output_url,
+            "x-amzn-sagemaker-failurelocation": place.failure_url,
+            "serval-request-id": request.id,
+        }
+        return text_reply(HTTPStatus.ACCEPTED, json.dumps({"InferenceId": inference_id}), headers)
 
     def _put(self, call: HttpCall) -> Reply:
         request_id = call.names["id"]
@@ -115,6 +153,15 @@ class SubmitEndpoint:
         if request.open:
             headers["retry-after"] = str(RETRY_SECONDS)
         return text_reply(status, self.documents.describe(request).to_json(), headers)
+
+
+def check_inference_id(inference_id: str) -> str:
+    """Return the caller's name of an invocation, or raise ``InvalidParameter``."""
+    if len(inference_id) > MOST_ID_CHARACTERS:
+        raise InvalidParameter(
+            INFERENCE_ID, inference_id, f"at most {MOST_ID_CHARACTERS} characters"
+        )
+    return inference_id
 
 
 def request_path(request: AsyncRequest) -> str:

@@ -103,6 +103,45 @@ INVOKE["parameters"] = [
     header("X-Amzn-SageMaker-Target-Variant", "Version that is to answer.", VERSION),
     header("X-Amzn-SageMaker-Custom-Attributes", "Sent back as it came.", TEXT),
 ]
+INVOKE_FOR_STREAM = call(
+    "invokeEndpointWithResponseStream",
+    "Invoke a model as SageMaker's runtime, for an event stream",
+    "What InvokeEndpointWithResponseStream of the AWS SDKs sends: bodies as those of "
+    "InvokeEndpoint, whose answer is the payload of an event stream's parts.",
+    requestBody=INVOKE["requestBody"],
+    responses=answers(
+        {"application/vnd.amazon.eventstream": {}}, own_errors("SageMakerError", (*STATUSES, 424))
+    ),
+)
+INVOKE_FOR_STREAM["parameters"] = INVOKE["parameters"]
+INVOKE_ASYNC = call(
+    "invokeEndpointAsync",
+    "Invoke a model as SageMaker's asynchronous inference",
+    "What InvokeEndpointAsync of the AWS SDKs sends. The input is an object of the data bucket "
+    "under `async/in/{model}/`, or the body; the answer, as InvokeEndpoint would give it, becomes "
+    "an object too, as does what went wrong.",
+    requestBody={"content": {JSON: {"example": ROWS}, CSV: {}, BINARY: {}}},
+    responses={
+        "202": {
+            "description": "Submitted as an async request.",
+            "headers": {
+                "X-Amzn-SageMaker-OutputLocation": {"schema": TEXT},
+                "X-Amzn-SageMaker-FailureLocation": {"schema": TEXT},
+                "serval-request-id": {"schema": TEXT},
+            },
+            "content": {JSON: {"schema": object_of(InferenceId=TEXT)}},
+        },
+        **own_errors("SageMakerError", STATUSES),
+    },
+)
+INVOKE_ASYNC["parameters"] = [
+    AFFINITY,
+    VERSION_HEADER,
+    header("X-Amzn-SageMaker-InputLocation", "URL of the input in S3.", TEXT),
+    header("X-Amzn-SageMaker-Content-Type", "Type of the input.", TEXT),
+    header("X-Amzn-SageMaker-Accept", "Type of the answer.", TEXT),
+    header("X-Amzn-SageMaker-Inference-Id", "Sent back, at most 64 characters.", TEXT),
+]
 SCORE = call(
     "scoreByMlflow",
     "Score by MLflow's protocol",
@@ -154,6 +193,11 @@ PATHS: dict[str, Operation] = {
     },
     "/v1/models/{model}:predict": {"parameters": [MODEL], "post": PREDICT},
     "/endpoints/{model}/invocations": {"parameters": [MODEL], "post": INVOKE},
+    "/endpoints/{model}/invocations-response-stream": {
+        "parameters": [MODEL],
+        "post": INVOKE_FOR_STREAM,
+    },
+    "/endpoints/{model}/async-invocations": {"parameters": [MODEL], "post": INVOKE_ASYNC},
     "/mlflow/{model}/invocations": {"parameters": [MODEL], "post": SCORE},
     "/mlflow/{model}/ping": {
         "parameters": [MODEL],

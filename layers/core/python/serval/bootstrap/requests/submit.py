@@ -41,6 +41,7 @@ def build() -> LambdaFunction[SubmitEndpoint]:
             wait=Wait(aws.store, places=PlaceTable(table, settings.waiting_places)),
             documents=Documents(aws.payloads),
             log=print_line,
+            data_bucket=settings.data_bucket,
             limits=settings.limits,
         ),
     )

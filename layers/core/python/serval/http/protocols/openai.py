@@ -4,9 +4,11 @@ The body names the model, unless the path begins with ``/models/{model}``: then 
 Specification: https://platform.openai.com/docs/api-reference.
 """
 
+import json
 import re
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -18,7 +20,7 @@ from serval.http.refusals import describe_for_openai
 from serval.http.status import status_of
 from serval.inference.loaded import Loaded
 from serval.protocol.content import to_bytes
-from serval.protocol.events import DONE
+from serval.protocol.events import DONE, EVENT_STREAM, write_event
 from serval.protocol.limits import RequestLimits
 from serval.tasks.call import write_json
 from serval.tasks.openai.call import (
@@ -29,7 +31,8 @@ from serval.tasks.openai.call import (
     answer_call,
     stream_call,
 )
-from serval.tasks.openai.document import asks_for_stream, read_body
+from serval.tasks.openai.document import asks_for_stream, read_body, split_stream
+from serval.tasks.openai.whole_stream import chunk_answer
 
 PATH = re.compile(r"(?:/models/[^/]+)?/v1/(.+?)/?")
 BODY = RequestLimits(MOST_BYTES, MOST_BYTES)
@@ -62,7 +65,13 @@ def read(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> Asked[bytes]:
         return Asked(lambda: write_json(answer_call(asked, record, loaded.task)), write)
     if not record.speaks_openai:
         raise asked.head(record).refuse_task("calls of OpenAI's API", "text-generation")
-    return Asked(partial(loaded.model.call_openai, asked), write)
+    if not call.wants_stream:
+        return Asked(partial(loaded.model.call_openai, asked), write)
+    body, with_usage = split_stream(asked.body)
+    whole = replace(asked, body=body)
+    return Asked(
+        partial(loaded.model.call_openai, whole), partial(write_chunks, with_usage=with_usage)
+    )
 
 
 def stream(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> AskedStream:
@@ -83,6 +92,13 @@ def _read_asked(loaded: Loaded, call: HttpCall) -> OpenAICall:
 def write(answer: bytes) -> Written:
     """Write an answer."""
     return Written(answer, JSON, lambda _: FEWER)
+
+
+def write_chunks(answer: bytes, *, with_usage: bool) -> Written:
+    """Write an answer that came whole as the events of a stream."""
+    chunks = chunk_answer(json.loads(answer), with_usage=with_usage)
+    events = [write_event(write_json(chunk)) for chunk in chunks]
+    return Written(b"".join(events) + DONE, EVENT_STREAM, lambda _: FEWER)
 
 
 def _find_operation(call: HttpCall) -> str:

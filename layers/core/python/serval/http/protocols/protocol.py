@@ -47,6 +47,10 @@ class AskedStream:
     """Writes what goes wrong after the first, for the protocol's clients."""
     end: bytes = b""
     """What the protocol ends a stream with."""
+    write: Callable[[dict[str, Any]], bytes] | None = None
+    """Writes a document; None: as a server-sent event."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """The protocol's own, in lower case; its content type if it sends no events."""
 
 
 class WireProtocol(Protocol):

@@ -3,19 +3,22 @@
 Specification: "InvokeEndpoint", Amazon SageMaker AI API Reference. The key of the API is the access
 key's id in the signature, which is not checked (``serval.access.admission``).
 
+An invocation with a response stream has the same answer, in a message of an event stream.
+
 What the body is, its content says: an inference request of the Open Inference Protocol V2, rows or
 inputs as V1 and MLflow have them, CSV, an array of numpy, or what a task or a handler takes.
 """
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
 import simdjson
 
-from serval.errors import InvalidInputs, UnsupportedFeature
+from serval.errors import InvalidInputs, ServalError, UnsupportedFeature
 from serval.http.call import JSON, HttpCall
-from serval.http.protocols import v2
+from serval.http.protocols import own_words, v2
 from serval.http.protocols.ask import (
     Wrap,
     ask_given,
@@ -33,7 +36,7 @@ from serval.http.protocols.given import (
     read_list,
 )
 from serval.http.protocols.own_words import ask_handler, ask_task
-from serval.http.protocols.protocol import Asked, Written
+from serval.http.protocols.protocol import Asked, AskedStream, Written
 from serval.http.protocols.tables import fit_array, read_csv_table
 from serval.http.refusals import CSV
 from serval.inference.loaded import Loaded
@@ -41,6 +44,9 @@ from serval.inference.run import Outputs, fit_request, read_fitting, run_request
 from serval.models.tensor import Array, Tensor
 from serval.protocol.content import to_bytes
 from serval.protocol.delimited import read_npy, write_csv, write_npy
+from serval.protocol.event_stream import EVENT_STREAM, write_message
+from serval.protocol.events import EVENT_STREAM as SERVER_SENT
+from serval.protocol.events import write_event
 from serval.protocol.json_values import json_object
 from serval.protocol.limits import RequestLimits
 from serval.protocol.nested import fit_ones
@@ -50,13 +56,24 @@ from serval.protocol.request import (
     check_tensor,
     read_parsed_request,
 )
+from serval.tasks.call import write_json
 
-NPY = "application/x-npy"
+NPY, BINARY = "application/x-npy", "application/octet-stream"
 FORMS = (SPLIT, RECORDS, INSTANCES, INPUTS)
 HEAD_LENGTH = "json-header-size="
 """In the Content-Type of a binary request and its answer, as Triton has it on SageMaker."""
 PREFIX = "x-amzn-sagemaker-"
 ATTRIBUTES = f"{PREFIX}custom-attributes"
+INVOKE, INVOKE_FOR_STREAM = "invocations", "invocations-response-stream"
+PART = {":message-type": "event", ":event-type": "PayloadPart", ":content-type": BINARY}
+"""Headers of a message that has a part of the answer."""
+FAILED = "ModelStreamError"
+EXCEPTION = {
+    ":message-type": "exception",
+    ":exception-type": FAILED,
+    ":content-type": JSON,
+}
+"""Headers of a message that ends a stream which failed."""
 UNSUPPORTED = ("target-model", "target-container-hostname", "inference-component", "session-id")
 """Headers, without their prefix, that choose among what an endpoint of ours has not."""
 
@@ -70,16 +87,17 @@ def address(call: HttpCall) -> tuple[str, str | None]:
         If the call is not a plain invocation.
     """
     _, _, model, operation = call.path.split("/", 3)
-    if operation != "invocations":
+    if operation not in (INVOKE, INVOKE_FOR_STREAM):
         raise UnsupportedFeature(
-            f"{operation:.80}: only InvokeEndpoint is served here; requests that wait in a queue "
-            f"are POST /async/models/{model:.63}/infer"
+            f"{operation:.80}: {INVOKE}, {INVOKE_FOR_STREAM} and async-invocations of "
+            f"{model:.63} are served"
         )
     if given := [name for name in UNSUPPORTED if PREFIX + name in call.headers]:
         raise UnsupportedFeature(
             f"{PREFIX}{given[0]} is not supported: an endpoint is one model, and its "
             "target-variant a version"
         )
+    call.takes_stream = operation == INVOKE_FOR_STREAM
     return unquote(model), call.headers.get(f"{PREFIX}target-variant") or call.version
 
 
@@ -87,9 +105,7 @@ def read(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> Asked[Any]:
     """Read a body by its content type, and by what it has inside."""
     body, declared = call.read_body(limits), call.headers.get("content-type", "")
     asked = _read_body(loaded, body, declared, call, limits)
-    headers = {"x-amzn-invoked-production-variant": loaded.record.version}
-    if ATTRIBUTES in call.headers:
-        headers[ATTRIBUTES] = call.headers[ATTRIBUTES]
+    headers = _headers(loaded, call)
 
     def write(answer: Any) -> Written:
         written = asked.write(answer)
@@ -97,9 +113,43 @@ def read(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> Asked[Any]:
         if length is not None:
             written.content_type = f"{declared.partition(';')[0]};{HEAD_LENGTH}{length}"
         written.headers = headers
-        return written
+        return in_event_stream(written) if call.takes_stream else written
 
     return Asked(asked.run, write)
+
+
+def stream(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> AskedStream:
+    """Read a text of which the task writes on: each token is a part of an event stream."""
+    asked = own_words.stream(loaded, call, limits)
+    headers = {
+        **_headers(loaded, call),
+        "content-type": EVENT_STREAM,
+        f"{PREFIX}content-type": SERVER_SENT,
+    }
+    return AskedStream(asked.documents, _write_failure, write=_in_message, headers=headers)
+
+
+def _write_failure(error: ServalError) -> dict[str, Any]:
+    return {"Message": str(error), "ErrorCode": FAILED}
+
+
+def _in_message(document: Mapping[str, Any]) -> bytes:
+    if document.get("ErrorCode") == FAILED:
+        return write_message(EXCEPTION, write_json(document))
+    return write_message(PART, write_event(write_json(document)))
+
+
+def in_event_stream(written: Written) -> Written:
+    """Put an answer into a message of an event stream."""
+    headers = {**written.headers, f"{PREFIX}content-type": written.content_type}
+    return Written(write_message(PART, written.body), EVENT_STREAM, written.remedy, headers)
+
+
+def _headers(loaded: Loaded, call: HttpCall) -> dict[str, str]:
+    headers = {"x-amzn-invoked-production-variant": loaded.record.version}
+    if ATTRIBUTES in call.headers:
+        headers[ATTRIBUTES] = call.headers[ATTRIBUTES]
+    return headers
 
 
 def _read_body(

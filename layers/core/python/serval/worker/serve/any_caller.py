@@ -5,32 +5,20 @@ The body may be all that SageMaker's runtime takes of a model on Lambda
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from serval.errors import InvalidParameter
-from serval.http.call import HttpCall
 from serval.http.distant import as_loaded
 from serval.http.protocols import sagemaker
+from serval.http.protocols.invocations import InvokedCall
 from serval.http.protocols.protocol import Written
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
 from serval.models.version import ModelVersion
-from serval.protocol.limits import MOST, RequestLimits
+from serval.protocol.limits import MOST
 from serval.protocol.request import InferenceRequest
 from serval.worker.serve.gather import Gather
 
 TARGET_MODEL = "x-amzn-sagemaker-target-model"
-
-
-@dataclass(slots=True)
-class ServedCall(HttpCall):
-    """A call of the server, whose body has been read."""
-
-    body: bytes = b""
-
-    def read_body(self, limits: RequestLimits) -> bytes:
-        """Return the body."""
-        return self.body
 
 
 def choose_model(headers: Mapping[str, str], models: Sequence[str]) -> str:
@@ -67,6 +55,6 @@ def answer_invocation(
         request = InferenceRequest(tuple(inputs), outputs={spec.name: binary for spec in outputs})
         return gather.submit(record, request).result().outputs
 
-    call = ServedCall({}, headers, {}, body=body)
+    call = InvokedCall({}, headers, {}, body=body)
     asked = sagemaker.read(as_loaded(record, send), call, MOST)
     return asked.write(asked.run())
