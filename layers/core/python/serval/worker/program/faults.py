@@ -5,13 +5,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from serval.errors import RegistryUnavailable
+from serval.errors import ArtifactUnavailable, RegistryUnavailable
 
 Result = TypeVar("Result")
 RETRY_SECONDS = 5
 """When a message that could not be handled is received again."""
 PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0)
 """Pauses between attempts, after those that the SDK makes by itself."""
+
+
+class VersionNotHeld(ArtifactUnavailable):
+    """The inference server holds other versions now; the route names them."""
 
 
 def backoff_seconds(attempts: int) -> int:

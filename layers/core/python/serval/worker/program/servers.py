@@ -21,15 +21,12 @@ from serval.inference.runtimes.http_v2 import ServedModel
 from serval.models.route import Route
 from serval.models.server_declaration import ServerDeclaration
 from serval.models.version import ModelVersion
+from serval.worker.program.faults import VersionNotHeld
 from serval.worker.program.server_folder import Key, ServerFolder
 from serval.worker.program.server_processes import ServerProcesses
 
 LOAD_SECONDS, UNLOAD_SECONDS = 3600.0, 30.0
 """The longest that Triton may take to load a version, and to answer that it lets one go."""
-
-
-class VersionNotHeld(ArtifactUnavailable):
-    """The server holds other versions now; the route names them."""
 
 
 @dataclass(slots=True)

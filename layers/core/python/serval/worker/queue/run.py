@@ -11,9 +11,8 @@ from serval.inference.loaded import Loaded
 from serval.inference.run import AxisNotShared, run_together, try_request
 from serval.models.route import KnownVersions
 from serval.requests.ports import RequestStore
-from serval.worker.program.faults import RETRY_SECONDS, Retries
+from serval.worker.program.faults import RETRY_SECONDS, Retries, VersionNotHeld
 from serval.worker.program.loaded_memory import LoadedMemory
-from serval.worker.program.servers import VersionNotHeld
 from serval.worker.queue.batch import Batch
 from serval.worker.queue.close import Close
 from serval.worker.queue.held import Held
