@@ -72,7 +72,7 @@ class Callbacks(Construct):
         storage.data.grant_answers(self.function)
         storage.registry.grant_routes(self.function)
         storage.registry.grant_secrets(self.function)
-        # Polling takes about 648,000 calls a month (docs/decisions/0029).
+        # Polling takes about 648,000 calls a month (docs/decisions/0030).
         acknowledge(self.function, {"Serverless-LambdaEventSourceMappingDestination": QUEUED})
         self.function.function.add_event_source(
             SqsEventSource(
