@@ -280,6 +280,7 @@ def test_async_requests_are_reached_through_what_the_stage_has(state: Path, list
         "RequestsTableName": "requests",
         "RegistryTableName": "registry",
     }
+    stage._outputs["serval-local-api"] = {"Fleets": "{}"}
     assert stage.requests.table.name == "requests"
     assert stage.fleet_states.table.name == "registry"
     assert (stage.queues.stage, stage.payloads.bucket) == ("local", "d")

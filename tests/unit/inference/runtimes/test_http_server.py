@@ -40,7 +40,8 @@ def v2(tmp_path: Path) -> Iterator[tuple[V2, int]]:
 
 
 def served(port: int, model: str = "adder") -> ServedModel:
-    return ServedModel(Server(ServerDeclaration("v2", port, model)), SOON)
+    declared = ServerDeclaration("v2", port, model, start_seconds=SOON)
+    return ServedModel(Server(declared), SOON)
 
 
 def x(*values: float) -> list[Tensor]:
@@ -109,7 +110,9 @@ def test_a_server_that_goes_away_fails_the_run(tmp_path: Path) -> None:
 
 
 def completions(port: int, sign: Signature = PROMPTS, model: str = "gpt") -> Completions:
-    return Completions(Server(ServerDeclaration("openai", port, model)), sign, SOON)
+    return Completions(
+        Server(ServerDeclaration("openai", port, model, start_seconds=SOON)), sign, SOON
+    )
 
 
 def prompts(*texts: str, max_tokens: Sequence[int] = (100,)) -> list[Tensor]:
