@@ -8,10 +8,11 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from serval.http.dispatch import Endpoint
+from serval.http.endpoints import INVOKE_ASYNC
 from tests.fakes.handlers import recorded
 from tests.mutations import damage
 from tests.mutations.bodies import binary_request, document_of, openai_model
-from tests.mutations.stage import INFER, KEY, MODELS, function_of
+from tests.mutations.stage import INFER, INPUT, KEY, MODELS, function_of
 
 TEXT = ("application/json", "text/plain", "application/xml", "text/csv; charset=latin-1")
 BYTES = ("application/octet-stream", "", "application/x-www-form-urlencoded", "image/png")
@@ -41,6 +42,7 @@ VALUES = (
     "wait=9999", "respond-async; wait=1", "1e3", "Bearer ", "Bearer x", "https://example.com/",
     "ftp://x",
 )  # fmt: skip
+LOCATIONS = (f"s3://data/{INPUT}",) * 3 + ("s3://data/async/in/textgen/none", "s3:///x", "")
 QUERIES = ("limit", "model", "dry_run", "status", "cursor", "since", "before", "x")
 QUERIED = (
     "5",
@@ -82,6 +84,8 @@ def mutated(route: Endpoint, seed: str) -> Mutated:
     names = {name: choice(random, route, name) for name in NAMES if f"{{{name}}}" in route.template}
     headers = {"x-api-key": KEY, "host": "api.example.com"}
     body = body_of(random, route, unquote(names.get("model", "textgen")), headers)
+    if route == INVOKE_ASYNC:
+        headers["x-amzn-sagemaker-inputlocation"] = random.choice(LOCATIONS)
     for _ in range(random.choice((0, 0, 0, 1, 2))):
         headers[random.choice(HEADERS)] = random.choice((random.choice(VALUES), header(random)))
     event = recorded("describe_health")
@@ -110,7 +114,9 @@ def mutated(route: Endpoint, seed: str) -> Mutated:
 def choice(random: Random, route: Endpoint, name: str) -> str:
     """Choose what a segment of the path is, as it is written there."""
     luck, text = random.random(), "1"
-    if name == "model":
+    if name == "model" and route == INVOKE_ASYNC:
+        text = "textgen"
+    elif name == "model":
         there = ("floats",) if route.method == "GET" else THERE["/" + route.template.split("/")[1]]
         text = openai_model(route) or random.choice(there)
     elif name == "id":

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
@@ -19,6 +20,8 @@ from tests.fakes.requests import async_request
 from tests.fakes.task_models import publish_recorded, publish_sentiment
 from tests.unit.http.test_openai import TEMPLATE as SPEAK
 
+INPUT = "async/in/textgen/rows"
+"""Where an asynchronous invocation finds its input."""
 MODELS = {
     "floats": ("FP32", [-1, 2]),
     "texts": ("BYTES", [-1]),
@@ -100,7 +103,7 @@ class Stage:
         ports = {
             "infer": self.inference.endpoint,
             "wait": self.requests.wait,
-            "submit": self.requests.submit,
+            "submit": replace(self.requests.submit, data_bucket="data"),
             "requests": self.requests.requests,
             "batch": self.batch.endpoint,
             "describe": self.describe.endpoint,
@@ -159,6 +162,7 @@ class Stage:
             self.batch.edge.asked,
         ):
             rows.clear()
+        self.requests.payloads.objects[INPUT] = json.dumps(submission.inference_request()).encode()
         self.requests.store.create(async_request("r1"))
         self.requests.store.create(async_request("r2", status="failed", error="it failed"))
         self.batch.job("j1")

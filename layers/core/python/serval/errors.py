@@ -98,10 +98,11 @@ class ApiKeyMissing(NotAuthenticated):
 
 
 class ApiKeyRejected(NotAuthenticated):
-    """The API key is unknown or revoked."""
+    """The API key, or the ticket in its place, is unknown or revoked."""
 
-    def __init__(self) -> None:
-        super().__init__("the API key is unknown or revoked: `serval keys create` makes a new one")
+    def __init__(self, problem: str = "") -> None:
+        key = "the API key is unknown or revoked: `serval keys create` makes a new one"
+        super().__init__(problem or key)
 
 
 class ModelOutOfScope(ServalError):
@@ -129,9 +130,7 @@ class ModelNotFound(NotFound):
     """No such model is registered."""
 
     def __init__(self, model: str) -> None:
-        super().__init__(
-            f"model {short_repr(model)} is not registered: `GET /v2/models` lists those that are"
-        )
+        super().__init__(f"model {short_repr(model)} is not registered: `GET /v2/models` lists all")
         self.model = model
 
 

@@ -9,19 +9,11 @@ import os
 from dataclasses import dataclass
 from typing import Protocol
 
-from serval.errors import NotAuthenticated
-
 TICKET_SECONDS = 60
-
-
-class TicketRejected(NotAuthenticated):
-    """No ticket was sent, or one that was used, is too old or never was."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            f"the ticket is unknown, used or over {TICKET_SECONDS} s old: call the API's own "
-            "address, and follow its redirect at once"
-        )
+TICKET_REJECTED = (
+    f"the ticket is unknown, used or over {TICKET_SECONDS} s old: call the API's own address, and "
+    "follow its redirect at once"
+)
 
 
 @dataclass(frozen=True, slots=True)

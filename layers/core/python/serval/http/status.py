@@ -3,7 +3,6 @@
 from http import HTTPStatus
 
 from serval import errors
-from serval.access.tickets import TicketRejected
 from serval.errors import AddressOutOfScope, ServalError, TooManyBatchJobs
 
 STATUS: dict[type[ServalError], HTTPStatus] = {
@@ -17,7 +16,6 @@ STATUS: dict[type[ServalError], HTTPStatus] = {
     errors.BundleRefused: HTTPStatus.BAD_REQUEST,
     errors.ApiKeyMissing: HTTPStatus.UNAUTHORIZED,
     errors.ApiKeyRejected: HTTPStatus.UNAUTHORIZED,
-    TicketRejected: HTTPStatus.UNAUTHORIZED,
     errors.ModelOutOfScope: HTTPStatus.FORBIDDEN,
     AddressOutOfScope: HTTPStatus.FORBIDDEN,
     errors.ModelNotFound: HTTPStatus.NOT_FOUND,

@@ -15,7 +15,8 @@ from typing import cast
 from urllib.parse import unquote
 
 from serval.access.api_key import hash_api_key
-from serval.access.tickets import TicketRejected, TicketStore
+from serval.access.tickets import TICKET_REJECTED, TicketStore
+from serval.errors import ApiKeyRejected
 from serval.http.aws_failures import translate_aws_failures
 from serval.http.call import IN_PATH, Event, HttpCall, Reply, reply_to
 from serval.http.events import RequestEvents
@@ -60,7 +61,7 @@ class StreamEndpoint:
             call.key_hash = self._redeem(ticket)
         elif self.endpoint.admission.authenticator is None:
             # The gateway, which lets callers in, is not in front of this address.
-            raise TicketRejected
+            raise ApiKeyRejected(TICKET_REJECTED)
         if found := EVENTS.fullmatch(call.path):
             call.names = found.groupdict()
             return self._follow(call)
@@ -78,7 +79,7 @@ class StreamEndpoint:
     def _redeem(self, text: str) -> str | None:
         ticket = self.tickets.take(hash_api_key(text))
         if ticket is None or ticket.expires <= self.clock():
-            raise TicketRejected
+            raise ApiKeyRejected(TICKET_REJECTED)
         return ticket.key_hash
 
 

@@ -218,7 +218,10 @@ def test_what_a_supervisor_is_told_reads_back(tmp_path: Path) -> None:
 def test_workers_end_with_the_group_whatever_became_of_their_supervisor(
     tmp_path: Path, ending: signal.Signals
 ) -> None:
-    """As a program of its own, with rows that nobody answers for: it keeps what it has."""
+    """As a program of its own, with rows that nobody answers for: it keeps what it has.
+
+    Two workers, and the server beside one of them, whose script runs programs of its own.
+    """
     process = subprocess.Popen(
         [sys.executable, "-c", SUPERVISOR, supervision(tmp_path).to_json()],
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
@@ -228,11 +231,11 @@ def test_workers_end_with_the_group_whatever_became_of_their_supervisor(
     )
     group = ProcessGroup.of(fleet_workers.NAME, process.pid)
     with process:
-        eventually(lambda: len(group.members()) == 3)
+        eventually(lambda: len(group.members()) >= 4)
         if ending is signal.SIGKILL:
             process.kill()
             process.wait()
-            assert len(group.members()) == 2
+            assert len(group.members()) >= 3
         group.end()
     assert group.members() == []
 

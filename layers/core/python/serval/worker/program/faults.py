@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from serval.errors import ArtifactUnavailable, RegistryUnavailable
+from serval.errors import RegistryUnavailable
 
 Result = TypeVar("Result")
 RETRY_SECONDS = 5
@@ -14,8 +14,8 @@ PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0)
 """Pauses between attempts, after those that the SDK makes by itself."""
 
 
-class VersionNotHeld(ArtifactUnavailable):
-    """The inference server holds other versions now; the route names them."""
+class VersionNotHeld(Exception):
+    """Why a version is unavailable: its inference server holds others, which the route names."""
 
 
 def backoff_seconds(attempts: int) -> int:

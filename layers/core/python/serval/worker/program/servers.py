@@ -61,10 +61,9 @@ class Servers:
 
         Raises
         ------
-        VersionNotHeld
-            If the route names other versions, or only one fits and it is another's turn.
         ArtifactUnavailable
-            If what it would replace is still in use.
+            If what it would replace is still in use; or, because of a ``VersionNotHeld``, if the
+            route names other versions, or only one fits and it is another's turn.
         ArtifactUnreadable
             If the server does not come up, or a candidate fails its golden requests.
         """
@@ -111,11 +110,11 @@ class Servers:
     def _expect_held(self, record: ModelVersion, declared: ServerDeclaration, route: Route) -> None:
         held = self._list_held(record.model, declared, route)
         if declared.holding != "fixed" and record.version not in held:
-            raise VersionNotHeld(
+            raise ArtifactUnavailable(
                 record.model,
                 record.version,
                 f"its inference server holds version {' and '.join(held)} now, as the route says",
-            )
+            ) from VersionNotHeld()
 
     def _connect(self, record: ModelVersion, declared: ServerDeclaration) -> Model:
         """Make the server hold a version, and wait until it does."""

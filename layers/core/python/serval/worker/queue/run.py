@@ -143,7 +143,7 @@ class Runner:
 
     def _instead(self, one: Held, failure: ServalError) -> Outcome:
         """Let the stable version answer what the candidate could not, in the same attempt."""
-        if isinstance(failure, VersionNotHeld) and one.candidate_failure is not None:
+        if isinstance(failure.__cause__, VersionNotHeld) and one.candidate_failure is not None:
             # The server has the candidate in the stable version's place.
             return Failed(one.candidate_failure)
         if one.fallback is None:
