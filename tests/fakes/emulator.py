@@ -1,10 +1,11 @@
 """The embedded emulator alone, with a registry table and an artifact bucket that can be filled."""
 
+import random
 import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,6 +63,19 @@ def any_port() -> int:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def first_of_free_ports(count: int = 8) -> int:
+    """Return a port that nobody uses, nor those after it, below those that are given to anybody."""
+    while True:
+        first = random.randrange(20_000, 30_000)
+        with ExitStack() as probes:
+            try:
+                for port in range(first, first + count):
+                    probes.enter_context(socket.socket()).bind((HOST, port))
+            except OSError:
+                continue
+            return first
 
 
 @contextmanager

@@ -47,8 +47,8 @@ def imported(function: str, *layers: Path) -> set[str]:
 @pytest.mark.parametrize(
     ("function", "unneeded"),
     [
-        ("submit", {"orjson"}),
-        ("wait", {"orjson"}),
+        ("submit", {"polars"}),
+        ("wait", {"polars"}),
         ("requests", NUMERIC),
         ("callback", NUMERIC),
         ("dispatch", {"numpy"}),

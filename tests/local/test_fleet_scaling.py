@@ -23,6 +23,13 @@ def ticks(caller: Caller) -> str:
     return str(events.describe_rule(Name=tick_rule_name("local"))["State"])
 
 
+def long_idle(caller: Caller) -> str:
+    """Let a tick come after two minutes without work, and tell the reason of what it did."""
+    caller.change(FLEET, idle_since=timestamp(utc_now() - timedelta(seconds=120)))
+    told = {fleet["fleet"]: fleet for fleet in caller.invoke("tick")["fleets"]}
+    return str(told[FLEET]["reason"])
+
+
 def test_from_zero_to_one_and_back_to_zero(caller: Caller) -> None:
     assert caller.state(FLEET).machines == 0
     request = caller.submitted("drowsy", asked(1, 2))
@@ -31,11 +38,8 @@ def test_from_zero_to_one_and_back_to_zero(caller: Caller) -> None:
     assert answered(caller.ended(request)) == [4, 8]
     told = {fleet["fleet"]: fleet for fleet in caller.invoke("tick")["fleets"]}
     assert told[FLEET]["machines"] == 1
-    long_ago = timestamp(utc_now() - timedelta(seconds=120))
-    caller.change(FLEET, idle_since=long_ago)
-    told = {fleet["fleet"]: fleet for fleet in caller.invoke("tick")["fleets"]}
-    assert told[FLEET]["machines"] == 0
-    assert "nothing asked" in told[FLEET]["reason"]
+    until("its worker has told that it is idle", lambda: "nothing asked" in long_idle(caller))
+    assert caller.state(FLEET).machines == 0
     until("its worker has gone", lambda: not caller.workers(FLEET))
     until("it has said goodbye", lambda: not caller.fleets.workers(FLEET))
 

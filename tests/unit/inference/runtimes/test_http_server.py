@@ -54,6 +54,7 @@ def test_a_v2_server_answers(v2: tuple[V2, int]) -> None:
     assert answer.array.tolist() == [[2, 1], [3, 1]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("datatype", sorted(DATATYPES))
 def test_every_datatype_goes_to_a_v2_server_and_back(v2: tuple[V2, int], datatype: str) -> None:
     server, port = v2

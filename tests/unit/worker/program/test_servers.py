@@ -11,7 +11,7 @@ import pytest
 
 from serval.handlers.signature import HANDLER_SIGNATURE
 from serval.models.route import Route
-from tests.fakes.emulator import any_port
+from tests.fakes.emulator import first_of_free_ports
 from tests.fakes.http_servers import running
 from tests.fakes.versioned_servers import Files, ManyVersions, processes, publish, worker_beside
 from tests.fakes.worker import Stepped, World
@@ -51,7 +51,7 @@ def one(tmp_path: Path) -> Iterator[int]:
     folder = tmp_path / "models"
     folder.mkdir()
     with processes(folder):
-        yield any_port()
+        yield first_of_free_ports()
 
 
 def route(world: World, stable: str, candidate: str | None = None, percent: int = 0) -> None:

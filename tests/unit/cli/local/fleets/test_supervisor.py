@@ -214,6 +214,7 @@ def test_what_a_supervisor_is_told_reads_back(tmp_path: Path) -> None:
     assert Supervision.from_json(supervision(tmp_path).to_json()) == supervision(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
 def test_workers_end_with_the_group_whatever_became_of_their_supervisor(
     tmp_path: Path, ending: signal.Signals
