@@ -39,6 +39,8 @@ STAGES: Mapping[str, Sequence[str]] = {
         "realtime",
         "light_requests",
         "tasks",
+        "fleet_scaling",
+        "fleet_words",
         "task_commands",
     ),
 }
