@@ -19,10 +19,9 @@ LEASE_SECONDS = 6
 """Short, so that a killed worker is noticed soon."""
 REPORT_SECONDS = 2
 """Short, so that a pause takes effect soon."""
-STOP_SECONDS = 8
-"""A worker polls its queues for a fourth of this time, so ``down`` waits no longer than that.
-
-Each poll of each queue costs the emulator milliseconds, and an idle laptop should be idle."""
+STOP_SECONDS = 3
+"""A worker polls its queues for a fourth of this time, so ``down`` waits no longer than it; and a
+worker that is reclaimed finishes what ends within it."""
 END_SECONDS = STOP_SECONDS + 5.0
 THREADS = 1
 MEMORY_MIB = 2048
