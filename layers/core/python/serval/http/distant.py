@@ -113,15 +113,8 @@ class DistantTask:
 
 def as_loaded(record: ModelVersion, send: Send) -> Loaded:
     """Return a version that runs somewhere else as a loaded one."""
-    signature = record.signature
-    return Loaded(
-        record,
-        DistantModel(record, send),
-        {spec.name: spec for spec in signature.inputs},
-        {spec.name: spec for spec in signature.outputs},
-        load_ms=0.0,
-        task=None if record.task is None else DistantTask(record.task, send),
-    )
+    task = None if record.task is None else DistantTask(record.task, send)
+    return Loaded.elsewhere(record, DistantModel(record, send), task)
 
 
 def bytes_tensor(name: str, element: bytes) -> Tensor:

@@ -46,6 +46,18 @@ class Loaded:
     task: Task | None = None
     """What takes text, images, sound or rows; None: the version takes tensors alone."""
 
+    @classmethod
+    def elsewhere(cls, record: ModelVersion, model: Model, task: Task | None = None) -> "Loaded":
+        """Describe a version that another process holds, which ``model`` asks."""
+        return cls(
+            record,
+            model,
+            {spec.name: spec for spec in record.signature.inputs},
+            {spec.name: spec for spec in record.signature.outputs},
+            load_ms=0.0,
+            task=task,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

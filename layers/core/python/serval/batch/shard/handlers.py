@@ -37,13 +37,7 @@ class ShardVersions:
         record = self.find(model, version)
         if record.runtime != "python":
             return self.load_here(model, version)
-        return Loaded(
-            record,
-            DistantHandler(self.ask, model, version),
-            {spec.name: spec for spec in record.signature.inputs},
-            {spec.name: spec for spec in record.signature.outputs},
-            load_ms=0.0,
-        )
+        return Loaded.elsewhere(record, DistantHandler(self.ask, model, version))
 
 
 @dataclass(frozen=True, slots=True)

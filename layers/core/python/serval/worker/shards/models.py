@@ -34,13 +34,7 @@ class RemoteModels:
             self.channel, ChannelMessage({"ask": "load", "model": model, "version": version})
         )
         record = ModelVersion.from_json(told.head["record"])
-        return Loaded(
-            record,
-            RemoteModel(self.channel, model, version),
-            {spec.name: spec for spec in record.signature.inputs},
-            {spec.name: spec for spec in record.signature.outputs},
-            load_ms=0.0,
-        )
+        return Loaded.elsewhere(record, RemoteModel(self.channel, model, version))
 
 
 @dataclass(frozen=True, slots=True)
