@@ -127,8 +127,8 @@ class Caller:
         return [one for one in found if one["fleet"] == fleet and one["state"] == "running"]
 
     def set_machines(self, fleet: str, machines: int) -> None:
-        """Have a fleet get so many machines, whatever its policy would say."""
-        self.change(fleet, machines=machines)
+        """Have a fleet get so many machines, as if just woken: the next tick lets it keep them."""
+        self.change(fleet, machines=machines, woken=timestamp(utc_now()), idle_since="")
 
     def change(self, fleet: str, **members: Any) -> None:
         def saved() -> bool:
@@ -144,6 +144,8 @@ class Caller:
         """Wait until so many workers of a fleet have spoken."""
 
         def spoken() -> bool:
+            state = self.state(fleet)
+            assert state.machines >= workers, state
             processes = {one["worker"] for one in self.workers(fleet)}
             heard = {one.worker.rpartition("-")[0] for one in self.fleets.workers(fleet)}
             return len(processes & heard) == workers

@@ -24,8 +24,8 @@ def ticks(caller: Caller) -> str:
 
 
 def long_idle(caller: Caller) -> str:
-    """Let a tick come after two minutes without work, and tell the reason of what it did."""
-    caller.change(FLEET, idle_since=timestamp(utc_now() - timedelta(seconds=120)))
+    """Let a tick come after an hour without work, and tell the reason of what it did."""
+    caller.change(FLEET, idle_since=timestamp(utc_now() - timedelta(hours=1)))
     told = {fleet["fleet"]: fleet for fleet in caller.invoke("tick")["fleets"]}
     return str(told[FLEET]["reason"])
 

@@ -21,7 +21,7 @@ FLEETS = """
 fleets:
   - {name: pair, accelerator: nvidia, instance_types: [g6.xlarge], minimum: 2, maximum: 2}
   - {name: sleepy, instance_types: [c7i.large], maximum: 2, target_age_seconds: 5,
-     idle_seconds: 60}
+     idle_seconds: 180}
   - {name: brittle, instance_types: [c7i.large]}
   - {name: managed, kind: sagemaker, accelerator: nvidia, instance_types: [ml.g6.xlarge]}
 """
