@@ -32,6 +32,7 @@ def score(ready: Bench, body: Any, **headers: str) -> Answer:
     [
         {"dataframe_split": SPLIT},
         {"dataframe_records": RECORDS},
+        {"dataframe_records": RECORDS, "params": {}},
         {"dataframe_split": {"columns": [0, 1], "data": [[1, 2], [3, 4.5]]}},
         {"instances": [[1, 2], [3, 4.5]]},
         {"inputs": [[1, 2], [3, 4.5]]},
@@ -91,6 +92,8 @@ def test_columns_fill_inputs_of_every_type(ready: Bench) -> None:
         ({"dataframe_split": {**SPLIT, "data": [[1, 2], [3]]}}, "does not follow shape [2, 2]"),
         ({"dataframe_split": {**SPLIT, "data": [[1, "a"]]}}, "element 0 is 'a', a number expected"),
         ({"dataframe_records": [{"first": 1, "second": 2}, {"first": 1}]}, "dataframe_records[1]"),
+        ({"dataframe_records": [{"first": 1, "second": True}]}, "True, a number expected"),
+        (b'{"dataframe_records": [{"first": 1}], "dataframe_records": [{}]}', "is there 2 times"),
         ({"dataframe_records": []}, "dataframe_records: [] given, an object of columns expected"),
         ({"dataframe_records": [4]}, "dataframe_records: 4 given, an object of columns expected"),
         ({"inputs": [[1, 2]], "params": {"k": 1}}, "parameters k: model 'adder' takes none"),

@@ -14,7 +14,6 @@ import simdjson
 from serval.errors import InvalidInputs, MalformedBody
 from serval.foreign import refusing
 from serval.models.tensor import Array, Tensor
-from serval.protocol.nested import OF_NUMBERS
 from serval.protocol.predictions import NUMPY, nested_value
 
 NPY_HEAD = re.compile(
@@ -24,7 +23,8 @@ NPY_HEAD = re.compile(
     rb"'shape': \((?P<shape>(?:\d{1,18}, ?){0,32}(?:\d{1,18})?)\),? ?\} *\n",
     re.DOTALL,
 )
-NUMBERS_WITHOUT_LINES = OF_NUMBERS.replace(b"\n", b"")
+ENDED = 1e308
+LINE_END = b",1e308,"
 
 
 def read_csv(text: bytes, *, numeric: bool, skipped: int = 0) -> Array | list[list[str]]:
@@ -59,18 +59,23 @@ def read_csv(text: bytes, *, numeric: bool, skipped: int = 0) -> Array | list[li
 
 
 def _read_numbers(body: bytes) -> Array | None:
-    """Read CSV of nothing but JSON's numbers by the parser of JSON, which is much faster."""
-    marks = body.translate(None, NUMBERS_WITHOUT_LINES)
-    columns = marks.partition(b"\n")[0].count(b",") + 1
-    rows = marks.count(b"\n") + 1
-    if marks != b"\n".join([b"," * (columns - 1)] * rows):
-        return None
+    """Read CSV of nothing but JSON's numbers by the parser of JSON, which is much faster.
+
+    The end of each line is a number, too: it has to stand after every so many others, and nowhere
+    else.
+    """
+    columns = body.partition(b"\n")[0].count(b",") + 1
+    joined = body.replace(b"\n", LINE_END)
+    lines = (len(joined) - len(body)) // (len(LINE_END) - 1) + 1
     try:
-        document: Any = simdjson.Parser().parse(b"[" + body.replace(b"\n", b",") + b"]")
-        numbers = np.frombuffer(document.as_buffer(of_type="d"))
+        document: Any = simdjson.Parser().parse(b"[%b,1e308]" % joined)
+        numbers = np.frombuffer(document.as_buffer(of_type="d")).reshape(lines, columns + 1)
     except (ValueError, RuntimeError, TypeError):
         return None
-    return numbers.reshape(rows, columns) if numbers.size == rows * columns else None
+    ends = numbers == ENDED
+    if b"[" in body or not ends[:, -1].all() or np.count_nonzero(ends) != lines:
+        return None
+    return numbers[:, :-1]
 
 
 def write_csv(outputs: Sequence[Tensor]) -> bytes:

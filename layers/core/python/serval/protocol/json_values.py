@@ -195,10 +195,11 @@ def narrow(name: str, datatype: str, dtype: np.dtype[Any], wide: Array) -> Array
     if dtype.kind == "f":
         with np.errstate(over="ignore"):
             narrow = wide.astype(dtype)
-        overflown = ~np.isfinite(narrow)
-        if overflown.any() and np.isfinite(wide[overflown]).any():
-            worst = wide[overflown][np.isfinite(wide[overflown])][0]
-            raise InvalidTensor(name, f"{worst} does not fit {datatype}")
+        if np.isfinite(narrow).all():
+            return narrow
+        overflown = wide[np.isinf(narrow) & np.isfinite(wide)]
+        if overflown.size:
+            raise InvalidTensor(name, f"{overflown[0]} does not fit {datatype}")
         return narrow
     limits = np.iinfo(dtype)
     smallest, largest = wide.min(), wide.max()

@@ -115,7 +115,7 @@ def given_tensors(given: Given, record: ModelVersion) -> tuple[Tensor, ...]:
             )
         return tuple(read_nested(specs[name], value[name], given.text) for name in names)
     if isinstance(value, simdjson.Array) and len(value) and isinstance(value[0], simdjson.Object):
-        return _by_row(value, record, given.text)
+        return _by_row(value, record)
     if isinstance(value, Table):
         return table_tensors(value, record)
     if len(record.signature.inputs) == 1:
@@ -137,11 +137,11 @@ def _by_columns(value: Any, record: ModelVersion) -> tuple[Tensor, ...]:
     return table_tensors(Table(list(columns), True, rows), record)
 
 
-def _by_row(rows: Any, record: ModelVersion, text: bytes) -> tuple[Tensor, ...]:
+def _by_row(rows: Any, record: ModelVersion) -> tuple[Tensor, ...]:
     """Read rows that are objects: with a value for each input, or for each column."""
     specs, names = input_specs(record.signature), distinct_names(rows[0])
     if not specs.keys() >= names:
-        return table_tensors(read_records(INSTANCES, rows.as_list(), text), record)
+        return table_tensors(read_records(INSTANCES, rows.as_list()), record)
     return tuple(
         stack_rows(specs[name], [_member(row, name, names) for row in rows]) for name in names
     )

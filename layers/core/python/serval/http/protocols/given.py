@@ -5,6 +5,7 @@ whole inputs, by name if there are several. ``dataframe_split`` and ``dataframe_
 of pandas (``mlflow.pyfunc.scoring_server``).
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from serval.short_repr import short_repr
 
 INSTANCES, INPUTS = "instances", "inputs"
 SPLIT, RECORDS = "dataframe_split", "dataframe_records"
+ALONE = re.compile(rb'\s*\{\s*"dataframe_records"\s*:(.*)\}\s*', re.DOTALL)
+"""Records without parameters: where a value is all there is, one parse does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,10 @@ def read_given(body: bytes, members: Sequence[str], parameters: str) -> Given:
     MalformedBody
         If it is no such object.
     """
+    alone = ALONE.fullmatch(body) if RECORDS in members else None
+    if alone is not None:
+        with suppress(orjson.JSONDecodeError):
+            return Given("table", read_records(RECORDS, orjson.loads(alone[1])))
     return pick_given(json_object(body, _one_of(members)), body, members, parameters)
 
 
@@ -96,7 +103,7 @@ def pick_given(document: Any, body: bytes, members: Sequence[str], parameters: s
     if more is not None and not isinstance(more, Mapping):
         raise InvalidParameter(parameters, more, "an object")
     if given[0] == RECORDS:
-        return Given("table", read_records(RECORDS, _load(body)[RECORDS], body), more or {})
+        return Given("table", read_records(RECORDS, _load(body)[RECORDS]), more or {})
     return given_member(given[0], fields[given[0]], more or {}, body)
 
 
@@ -154,13 +161,8 @@ def unnamed_table(rows: Any, text: bytes, others: int = 0) -> Table:
     return Table([str(index) for index in range(len(rows[0]))], False, rows, text, others)
 
 
-def read_records(name: str, records: Any, text: bytes) -> Table:
+def read_records(name: str, records: Any) -> Table:
     """Read a list of objects, each with the same columns.
-
-    Parameters
-    ----------
-    text
-        The document that they are in.
 
     Raises
     ------
@@ -174,11 +176,11 @@ def read_records(name: str, records: Any, text: bytes) -> Table:
     with suppress(TypeError):
         cells: list[Any] = list(map(dict.values, records))
         if all(map(columns.__eq__, map(list, records))):
-            return Table(columns, True, cells, text)
+            return Table(columns, True, cells)
     for index, record in enumerate(records):
         if not isinstance(record, dict) or record.keys() != first.keys():
             wanted = ", ".join(map(short_repr, columns[:12]))
             raise MalformedBody(
                 f"{name}[{index}] is {short_repr(record)}, an object with {wanted} expected"
             )
-    return Table(columns, True, [[record[name] for name in columns] for record in records], text)
+    return Table(columns, True, [[record[name] for name in columns] for record in records])

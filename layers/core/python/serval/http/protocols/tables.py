@@ -141,15 +141,14 @@ def _lazy_numbers(table: Table, shape: Sequence[int]) -> Array | None:
 
 
 def _listed_numbers(table: Table) -> Array | None:
-    cells, text = list(chain.from_iterable(table.cells)), table.text
-    # Packing takes true and false for numbers: they are looked for where there may be one.
-    may_be_bool = not text or b"true" in text or b"false" in text
-    if may_be_bool and not set(map(type, cells)) <= {int, float}:
-        return None
+    cells = list(chain.from_iterable(table.cells))
     try:
-        return np.frombuffer(struct.pack(f"{len(cells)}d", *cells))
+        numbers = np.frombuffer(struct.pack(f"{len(cells)}d", *cells))
     except (struct.error, OverflowError):
         return None
+    # Packing takes true and false for 1 and 0.
+    suspects = np.flatnonzero((numbers == 0) | (numbers == 1)).tolist()
+    return None if any(type(cells[index]) is bool for index in suspects) else numbers
 
 
 def has_long_integers(inputs: Sequence[TensorSpec]) -> bool:
@@ -179,7 +178,8 @@ def read_csv_table(body: bytes, loaded: Loaded, *, has_header: bool | None) -> T
     numeric = loaded.task is None and has_numbers_alone(inputs) and not has_long_integers(inputs)
     if not has_header:
         lines = read_csv(body, numeric=numeric)
-        if has_header is not None or not any(map(_is_name, lines[0])):
+        has_names = isinstance(lines, list) and any(map(_is_name, lines[0]))
+        if has_header is not None or not has_names:
             return Table([str(index) for index in range(len(lines[0]))], False, lines)
     first, _, rest = body.partition(b"\n")
     names = [name.strip() for name in read_csv(first, numeric=False)[0]]
@@ -189,10 +189,8 @@ def read_csv_table(body: bytes, loaded: Loaded, *, has_header: bool | None) -> T
     return Table(names, True, lines)
 
 
-def _is_name(field: Any) -> bool:
+def _is_name(field: str) -> bool:
     """Return whether a field is no number, and not empty."""
-    if not isinstance(field, str):
-        return False
     try:
         float(field)
     except ValueError:
