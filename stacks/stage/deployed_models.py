@@ -262,5 +262,6 @@ def _deployed_fleet(fleet: Fleet, models: list[str]) -> DeployedFleet:
         target_age_seconds=fleet.target_age_seconds,
         idle_seconds=fleet.idle_seconds,
         trusted=fleet.trusted,
+        disk_gib=fleet.disk_gib,
         models=tuple(models),
     )

@@ -26,7 +26,7 @@ runtime:
 """
 FLEETS = """
 fleets:
-  - {name: boxes, accelerator: nvidia, instance_types: [g6.xlarge]}
+  - {name: boxes, accelerator: nvidia, instance_types: [g6.xlarge], disk_gib: 300}
 """
 
 
@@ -64,11 +64,23 @@ def test_its_pull_is_granted_on_its_repository_alone(boxed: Synthesised) -> None
     assert ":ecr:eu-west-1:123456789012:repository/boxes/mine" in granted
 
 
-def test_what_verifies_bundles_is_told_the_image(boxed: Synthesised) -> None:
+def test_the_worker_waits_for_it_and_ends_before_it(boxed: Synthesised) -> None:
+    """So ``start_seconds`` and ``ready`` of a bundle hold on AWS, where no health check is set."""
+    both = containers(boxed)
+    assert both["worker"]["DependsOn"] == [{"Condition": "START", "ContainerName": "server"}]
+    assert both["server"]["StopTimeout"] == 120
+    assert "HealthCheck" not in both["server"]
+    told = {one["Name"]: one["Value"] for one in both["worker"]["Environment"]}
+    assert told["SERVER_FOLDER"] == "/models"
+    assert "SERVER_PORT" not in told, "the bundle's port counts"
+
+
+def test_what_verifies_bundles_is_told_the_image_and_the_disk(boxed: Synthesised) -> None:
     from serval.models.deployed_fleets import Fleets
 
     told = boxed.function("verify")["Environment"]["Variables"]["FLEETS"]
-    assert Fleets.from_text(told).by_name["boxes"].image == IMAGE
+    fleet = Fleets.from_text(told).by_name["boxes"]
+    assert (fleet.image, fleet.disk_gib) == (IMAGE, 300)
 
 
 def test_cfn_lint_finds_nothing_in_it(boxed: Synthesised) -> None:

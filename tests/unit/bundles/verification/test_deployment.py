@@ -10,7 +10,7 @@ from serval.models.deployed_fleets import DeployedFleet, Fleets
 from serval.rollouts.settings import VerifySettings
 from tests.fakes.served import FLEETS
 
-MEBIBYTE = 2**20
+MEBIBYTE, GIBIBYTE = 2**20, 2**30
 STAGE = Deployment({"*": 1024, "digits": 1769}, 512)
 HEAVY = Deployment({"*": 1024, "digits": 1769}, 512, FLEETS)
 DEPLOY = "run `serval deploy --models DIR`, where DIR has the bundle in a folder of its own"
@@ -60,9 +60,35 @@ def test_a_fleet_needs_a_deploy():
 
 
 @pytest.mark.parametrize(("model", "fleet"), [("textgen", "gpu"), ("plain", "cpu")])
-def test_a_fleet_model_is_served_as_it_stands_whatever_its_size(model: str, fleet: str):
+def test_a_fleet_model_is_served_as_it_stands_if_the_machine_has_the_disk(model: str, fleet: str):
     """Its worker knows the machine's memory, and refuses at load."""
-    assert HEAVY.reasons(bundle(model, target="fleet", fleet=fleet), 2**40) == []
+    asked = bundle(model, target="fleet", fleet=fleet)
+    assert HEAVY.reasons(asked, 90 * GIBIBYTE) == []
+    (found,) = HEAVY.reasons(asked, 91 * GIBIBYTE)
+    assert found == (
+        "the artifact takes 91.0 GiB of disk, and versions may take 90 of the 100 GiB of a machine "
+        f"of fleet '{fleet}': set 'disk_gib: 101' or more in fleets.yaml, {DEPLOY}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("server", "most", "more", "said"),
+    [("lmi", 62, 64, "of disk, and"), ("triton", 31, 32, "of disk, twice during a rollout, and")],
+)
+def test_what_a_server_holds_at_once_must_fit_its_share_of_the_disk(
+    server: str, most: int, more: int, said: str
+):
+    runtime = Runtime(kind="http", server=server)  # type: ignore[arg-type]
+    asked = bundle("textgen", target="fleet", fleet="gpu").model_copy(update={"runtime": runtime})
+    assert HEAVY.reasons(asked, most * GIBIBYTE) == []
+    (found,) = HEAVY.reasons(asked, more * GIBIBYTE)
+    assert said in found
+    assert "63 of the 100 GiB of a machine of fleet 'gpu': set 'disk_gib: 102'" in found
+
+
+def test_an_endpoint_s_disk_is_sagemaker_s():
+    asked = bundle("vision", target="fleet", fleet="managed")
+    assert HEAVY.reasons(asked, 900 * GIBIBYTE) == []
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,8 @@ class DeployedFleet:
     """How long a fleet without requests keeps its last machine."""
     trusted: bool = False
     """Whether bundles for its inference servers may carry code."""
+    disk_gib: int = 100
+    """The disk of each machine of a spot fleet."""
     image: str = ""
     """The image of the container beside its workers; empty: it has none of a bundle's."""
     models: tuple[str, ...] = ()

@@ -14,7 +14,8 @@ START_SECONDS = 600.0
 """How long a server may take to start by default: it may load tens of gigabytes first."""
 ONE_MODEL = frozenset({"lmi", "neuron"})
 """Servers whose process holds one version."""
-
+SERVER_SHARE = 0.7
+"""Share of a machine's disk for a server's folder, of what images leave."""
 BODY_PATHS = {"http": ("/", "/"), "sagemaker": ("/ping", "/invocations")}
 """Protocol of bodies handed on as they are → the paths that tell of readiness and take bodies."""
 

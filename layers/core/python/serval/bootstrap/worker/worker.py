@@ -38,6 +38,7 @@ from serval.inference.runtimes.accelerators import describe_execution, execution
 from serval.inference.runtimes.onnx import Execution
 from serval.models.deployed_fleets import DeployedFleet, Fleets
 from serval.models.route import KnownVersions, VersionRegistry
+from serval.models.server_declaration import SERVER_SHARE
 from serval.worker.program.assembly import assemble
 from serval.worker.program.candidate_check import CandidateCheck
 from serval.worker.program.faults import Retries
@@ -61,8 +62,6 @@ NOTICE_SECONDS = 5.0
 HANDLERS_AT_ONCE = 2
 """Processes of custom Python that may each take their share of the memory: during a rollout both
 versions run."""
-SERVER_SHARE = 0.7
-"""Share of the disk for the inference server's folder; a shard may take a fourth of the rest."""
 
 
 def worker() -> Worker:
@@ -129,6 +128,7 @@ def _server_folder(settings: ServerSettings) -> ServerFolder | None:
         return None
     folder = Path(settings.server_folder)
     folder.mkdir(parents=True, exist_ok=True)
+    # A shard may take a fourth of the rest.
     there_is = shutil.disk_usage(folder).free + size_bytes(folder)
     return ServerFolder(folder, int(SERVER_SHARE * there_is))
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 from serval.bundles.bundle import Bundle
 from serval.models.deployed_fleets import DeployedFleet, Fleets
-from serval.models.server_declaration import SERVED
+from serval.models.server_declaration import SERVED, SERVER_SHARE, shares_traffic
 from serval.protocol.limits import REQUESTS_MIB
 
 SHARED = "*"
 MEBIBYTE = 2**20
+GIBIBYTE = 2**30
 RUNTIME_MIB = 200
 """Memory of a function before it has loaded a model."""
 MEMORY_PER_BYTE = 2.5
@@ -18,6 +19,8 @@ MEMORY_PER_BYTE = 2.5
 VERSIONS_AT_ONCE = 2
 """During a rollout stable and candidate are both loaded."""
 LAMBDA_LIMIT_MIB = 10_240
+IMAGE_GIB = 10
+"""What the worker's image takes of a machine's disk."""
 DEPLOY = "run `serval deploy --models DIR`, where DIR has the bundle in a folder of its own"
 GRAPH = ".onnx"
 
@@ -43,7 +46,7 @@ class Deployment:
         """
         deployed = self.fleet_of(bundle.name)
         if bundle.compute.target == "fleet":
-            return self._fleet_reasons(bundle, deployed)
+            return self._fleet_reasons(bundle, deployed, artifact_bytes)
         if deployed is not None:
             return [
                 f"model {bundle.name!r} is deployed on fleet {deployed.name!r}, and the bundle is "
@@ -64,7 +67,9 @@ class Deployment:
             ]
         return self._memory_reasons(bundle, artifact_bytes) + self._storage_reasons(artifact_bytes)
 
-    def _fleet_reasons(self, bundle: Bundle, deployed: DeployedFleet | None) -> list[str]:
+    def _fleet_reasons(
+        self, bundle: Bundle, deployed: DeployedFleet | None, artifact_bytes: int
+    ) -> list[str]:
         model, fleet = f"model {bundle.name!r}", f"fleet {bundle.compute.fleet!r}"
         if bundle.compute.fleet not in self.fleets.by_name:
             return [
@@ -83,7 +88,10 @@ class Deployment:
                 f"{model} is deployed on fleet {deployed.name!r}, and the bundle is for {fleet}: "
                 f"{DEPLOY}"
             ]
-        return self._machine_reasons(bundle, deployed)
+        return [
+            *self._machine_reasons(bundle, deployed),
+            *disk_reasons(bundle, deployed, artifact_bytes),
+        ]
 
     def _machine_reasons(self, bundle: Bundle, fleet: DeployedFleet) -> list[str]:
         kind, image = bundle.runtime.kind, bundle.runtime.image or ""
@@ -132,3 +140,26 @@ class Deployment:
             f"function has {self.ephemeral_storage_mib}: quantise the model, or use "
             "'compute: {target: fleet}'"
         ]
+
+
+def disk_reasons(bundle: Bundle, fleet: DeployedFleet, artifact_bytes: int) -> list[str]:
+    """Return why the machines of a spot fleet have no disk for a version, if they have none.
+
+    A server that holds both versions of a rollout needs room for two.
+    """
+    if fleet.kind != "spot":
+        return []
+    served = bundle.runtime.kind in SERVED
+    versions = VERSIONS_AT_ONCE if served and shares_traffic(bundle.to_json()) else 1
+    share = SERVER_SHARE if served else 1
+    room_gib = (fleet.disk_gib - IMAGE_GIB) * share
+    needed_gib = versions * artifact_bytes / GIBIBYTE
+    if needed_gib <= room_gib:
+        return []
+    two = ", twice during a rollout" if versions > 1 else ""
+    expected = math.ceil(needed_gib / share) + IMAGE_GIB
+    return [
+        f"the artifact takes {artifact_bytes / GIBIBYTE:.1f} GiB of disk{two}, and versions may "
+        f"take {room_gib:.0f} of the {fleet.disk_gib} GiB of a machine of fleet {fleet.name!r}: "
+        f"set 'disk_gib: {expected}' or more in fleets.yaml, {DEPLOY}"
+    ]
