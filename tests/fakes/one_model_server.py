@@ -8,7 +8,8 @@ import os
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-TEXT = Path(os.environ["MODEL_FOLDER"], "model.onnx").read_bytes().decode("latin-1")
+[ARTIFACT] = [path for path in Path(os.environ["MODEL_FOLDER"]).iterdir() if path.is_file()]
+TEXT = ARTIFACT.read_bytes().decode("latin-1")
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -17,12 +18,13 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        """Say that it is ready."""
-        self._answer({"data": [{"id": "textgen"}], "status": "READY"})
+        """Say that it is ready, which some artifacts never are."""
+        status = 503 if TEXT == "never ready" else 200
+        self._answer({"data": [{"id": "textgen"}], "status": "READY"}, status)
 
     def do_POST(self) -> None:
         """Answer with the version's text."""
-        body = self.rfile.read(int(self.headers["content-length"])).decode()
+        body = self.rfile.read(int(self.headers["content-length"])).decode("latin-1")
         if body.endswith('"end"}') or body == "end":
             os._exit(1)
         said = {"text": TEXT, "body": body, "type": self.headers["content-type"], "at": self.path}
@@ -31,9 +33,9 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         """Log nothing."""
 
-    def _answer(self, value: object) -> None:
+    def _answer(self, value: object, status: int = 200) -> None:
         body = json.dumps(value).encode()
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(body)))
         self.end_headers()

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serval.batch.shard.tasks import TaskOutcome
+from serval.batch.shard.tasks import ShardWaits, TaskOutcome
 from serval.errors import InvalidInputs
 from serval.inference.runtimes import RuntimeFailed
 from serval.models.tensor import Tensor
@@ -43,6 +43,11 @@ def work(body: Mapping[str, Any]) -> TaskOutcome:
         case "wait":
             assert stopping.wait(60)
             return "given back"
+        case "not held":
+            with pytest.raises(ShardWaits):
+                RemoteModels(line).load("adding", "2")
+            with pytest.raises(VersionUnavailable, match="its server holds another"):
+                RemoteModels(line).load("adding", "3")
         case "run", list(rows):
             run(np.array(rows, np.float32))
     return "done"

@@ -87,7 +87,7 @@ def test_what_a_server_runs_is_not_checked(bench: Bench) -> None:
     assert report == NOTHING | {
         "notes": [
             "not checked here, where there is no inference server to run model.onnx: each machine "
-            "of its fleet asks a candidate its golden requests before it gets traffic there"
+            "of its fleet asks a new version its golden requests before anybody else"
         ]
     }
 

@@ -12,6 +12,7 @@ from serval.batch.job.job import ShardRecord
 from serval.batch.shard.tasks import (
     LostShards,
     ShardTasks,
+    ShardWaits,
     StaleToken,
     TaskHeartbeat,
     shard_of_message,
@@ -99,6 +100,25 @@ def test_a_stale_token_means_that_it_is_done_elsewhere(
 
     assert shard_tasks(stage, tasks).run(body) == "stale"
     assert stage.store.shard(body["shard"]["job"], 0) is None
+
+
+def test_a_shard_whose_version_waits_for_its_turn_on_a_server_comes_again(
+    stage: BatchStage, tasks: RecordedTasks
+) -> None:
+    body = message(stage)
+    run = type(stage.model).run
+
+    def has_no_turn(inputs: Any, outputs: Any) -> Any:
+        raise ShardWaits
+
+    stage.model.run = has_no_turn
+    assert shard_tasks(stage, tasks).run(body) == "unanswered"
+    assert {said[0] for said in tasks.said} == {"heartbeat"}
+    stage.model.run = lambda inputs, outputs: run(stage.model, inputs, outputs)
+    assert shard_tasks(stage, tasks).run(body) == "done"
+    record = stage.store.shard(body["shard"]["job"], 0)
+    assert record is not None
+    assert record.rows == 600
 
 
 def test_a_token_that_becomes_stale_ends_the_work(stage: BatchStage, tasks: RecordedTasks) -> None:

@@ -9,8 +9,12 @@ from typing import Any
 
 import pytest
 
+from serval.errors import ArtifactUnavailable
 from serval.handlers.signature import HANDLER_SIGNATURE
 from serval.models.route import Route
+from serval.worker.program.candidate_check import CandidateCheck
+from serval.worker.program.faults import VersionNotHeld
+from serval.worker.program.servers import Servers
 from tests.fakes.emulator import first_of_free_ports
 from tests.fakes.http_servers import running
 from tests.fakes.versioned_servers import Files, ManyVersions, processes, publish, worker_beside
@@ -54,9 +58,11 @@ def one(tmp_path: Path) -> Iterator[int]:
         yield first_of_free_ports()
 
 
-def route(world: World, stable: str, candidate: str | None = None, percent: int = 0) -> None:
+def route(
+    world: World, stable: str, candidate: str | None = None, percent: int = 0, revision: int = 2
+) -> None:
     """Set the route, as every worker knows it a little later."""
-    world.registry.routes["textgen"] = Route(stable, candidate, percent, "rollout")
+    world.registry.routes["textgen"] = Route(stable, candidate, percent, "rollout", revision)
     world.clock.pass_seconds(6)
 
 
@@ -176,6 +182,32 @@ def test_a_candidate_that_fails_its_golden_requests_or_does_not_start_answers_no
     assert any("fails its golden requests" in line for line in world.log) == (text == "bad")
 
 
+@pytest.mark.parametrize(("text", "status"), [("good", "succeeded"), ("bad", "failed")])
+def test_a_first_version_answers_its_golden_requests_before_anybody_s(
+    world: World,
+    tmp_path: Path,
+    files: Files,
+    triton: tuple[ManyVersions, int],
+    text: str,
+    status: str,
+) -> None:
+    server, port = triton
+    files.golden = GOLDEN.replace(b"good", b"good of textgen-1")
+    publish(world, "1", text, MANY | {"port": port}, golden="golden.jsonl")
+    worker = worker_beside(world, tmp_path / "models", files)
+    route(world, "1", revision=1)
+    for request in ("one", "other"):
+        world.submit(request, payload=BODY, max_attempts=1)
+        worker.work()
+        row = world.row(request)
+        assert row.status == status
+        assert ("it fails its golden requests" in str(row.error)) == (status == "failed")
+    assert server.told.count("load textgen-1") == 1, "it is not asked them twice"
+    world.registry.routes["textgen"] = Route("1", rollout="by-hand:2", revision=2)
+    world.clock.pass_seconds(6)
+    assert ask(world, worker, 1) == {f"{text} of textgen-1": 1}, "somebody insists"
+
+
 @pytest.mark.slow
 def test_a_version_outside_the_route_is_refused_and_one_that_has_no_turn_waits(
     world: World, tmp_path: Path, files: Files, one: int
@@ -196,6 +228,19 @@ def test_a_version_outside_the_route_is_refused_and_one_that_has_no_turn_waits(
     assert world.result("waits") == ["2"]
 
 
+@pytest.mark.parametrize(("version", "awaited"), [("2", True), ("1", False)])
+def test_who_asks_for_what_is_not_held_learns_whether_it_may_have_its_turn_later(
+    world: World, files: Files, version: str, awaited: bool
+) -> None:
+    publish(world, version, "old", ONE | {"port": 1})
+    rolling = Route("2", "3", 100, "rollout", 2)
+    servers = Servers(lambda model: rolling, files, CandidateCheck(files).check)
+    with pytest.raises(ArtifactUnavailable, match="holds version 3 now") as found:
+        servers.open(world.registry.records["textgen", version])
+    assert isinstance(found.value.__cause__, VersionNotHeld)
+    assert found.value.__cause__.awaited == awaited
+
+
 @pytest.mark.slow
 def test_a_server_that_ends_is_started_again_and_waited_for(
     world: World, tmp_path: Path, files: Files, one: int
@@ -208,7 +253,11 @@ def test_a_server_that_ends_is_started_again_and_waited_for(
     world.submit("next", payload=BODY)
     worker.work()
     assert world.row("ends").attempts == 1
-    assert world.result("next") == ["old"]
+    # What reaches a server while it ends is tried again.
+    world.submit("after", payload=BODY)
+    world.clock.pass_seconds(60)
+    worker.work()
+    assert [world.result(each) for each in ("next", "after")] == [["old"]] * 2
 
 
 @pytest.mark.slow

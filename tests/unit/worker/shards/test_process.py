@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from serval.errors import InvalidInputs, ModelVersionNotFound
+from serval.errors import ArtifactUnavailable, InvalidInputs, ModelVersionNotFound
 from serval.inference.loaded import Loaded
 from serval.inference.runtimes import RuntimeFailed
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
 from serval.processes import prefer_for_oom_kill
-from serval.worker.program.faults import Retries
+from serval.worker.program.faults import Retries, VersionNotHeld
 from serval.worker.shards.process import ShardChild, ShardProcess
 from tests.fakes.inbox import Unanswered
 from tests.fakes.inference import version_record
@@ -43,6 +43,9 @@ class Adding:
 
 
 def load(model: str, version: str) -> Loaded:
+    if version in ("2", "3"):
+        cause = VersionNotHeld(awaited=version == "2")
+        raise ArtifactUnavailable(model, version, "its server holds another") from cause
     if version != "1":
         raise ModelVersionNotFound(model, version)
     record = version_record(model, version, b"", Signature((), (Y,)))
@@ -123,6 +126,11 @@ def test_one_process_works_on_one_shard_after_another(desk: Desk):
 
 def test_models_run_in_the_worker_whatever_its_process_asks(desk: Desk):
     assert desk.run(["run", [[1.0, 2.0], [3.0, 4.0]]]) == "done"
+    assert desk.lost == []
+
+
+def test_a_version_that_a_server_does_not_hold_is_awaited_or_named(desk: Desk):
+    assert desk.run("not held") == "done"
     assert desk.lost == []
 
 

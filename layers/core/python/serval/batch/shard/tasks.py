@@ -25,6 +25,10 @@ class StaleToken(Exception):
     """Nobody waits for the task any more: it was done elsewhere, timed out, or was stopped."""
 
 
+class ShardWaits(Exception):
+    """The shard's version has no turn on this machine at the moment; it is tried again later."""
+
+
 class Tasks(Protocol):
     """Tasks that a state machine waits for; each method raises ``StaleToken``."""
 
@@ -115,6 +119,8 @@ class ShardTasks:
             self.tasks.succeed(heart.token, {})
         except StaleToken:
             return "stale"
+        except ShardWaits:
+            return "unanswered"
         except JobStopped as stopped:
             return fail_task(self.tasks, heart.token, "JobStopped", str(stopped))
         except Exception as error:

@@ -32,7 +32,7 @@ def expect_runnable(candidate: Candidate) -> None:
     if record.runtime in SERVED:
         raise NotCheckable(
             f"not checked here, where there is no inference server to run {record.artifact}: each "
-            "machine of its fleet asks a candidate its golden requests before it gets traffic there"
+            "machine of its fleet asks a new version its golden requests before anybody else"
         )
     if record.runtime == "python" and candidate.fleet is not None:
         raise NotCheckable(

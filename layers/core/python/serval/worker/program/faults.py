@@ -17,6 +17,11 @@ PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0)
 class VersionNotHeld(Exception):
     """Why a version is unavailable: its inference server holds others, which the route names."""
 
+    def __init__(self, *, awaited: bool) -> None:
+        super().__init__()
+        self.awaited = awaited
+        """Whether the route names the version too, which may have its turn later."""
+
 
 def backoff_seconds(attempts: int) -> int:
     """Return how long a failed request waits for its next attempt."""

@@ -1,7 +1,8 @@
 """The inference server beside a worker: told which versions to hold, before it is asked for one.
 
 It holds the versions that its model's route names, as ``ServerDeclaration.list_held`` says. A
-candidate has to answer its golden requests on it before it answers anybody else.
+candidate, or a model's first version, has to answer its golden requests on it before it answers
+anybody else.
 """
 
 from collections.abc import Callable
@@ -27,6 +28,8 @@ from serval.worker.program.server_processes import ServerProcesses
 
 LOAD_SECONDS, UNLOAD_SECONDS = 3600.0, 30.0
 """The longest that Triton may take to load a version, and to answer that it lets one go."""
+FIRST = 1
+"""Revision of a route whose stable version has never been a candidate."""
 
 
 @dataclass(slots=True)
@@ -49,7 +52,7 @@ class Servers:
     _models: dict[str, ServerDeclaration] = field(default_factory=dict)
     """The models that were opened, each as its last version declares its server."""
     _refused: dict[tuple[str, str, str], str] = field(default_factory=dict)
-    """Model, version and rollout of each candidate that has failed here → why."""
+    """Model, version and rollout of what has failed here and gets no other try → why."""
 
     def __post_init__(self) -> None:
         if self.folder is not None:
@@ -65,7 +68,7 @@ class Servers:
             If what it would replace is still in use; or, because of a ``VersionNotHeld``, if the
             route names other versions, or only one fits and it is another's turn.
         ArtifactUnreadable
-            If the server does not come up, or a candidate fails its golden requests.
+            If the server does not come up, or a new version fails its golden requests.
         """
         declared, route = self._declaration(record), self._route(record)
         failed = record.model, record.version, route.rollout
@@ -75,12 +78,15 @@ class Servers:
         self._models[record.model] = declared
         self.tidy()
         is_candidate = record.version == route.candidate
+        answers = False
         try:
             model = self._connect(record, declared)
-            if is_candidate:
+            answers = True
+            if is_candidate or route.revision == FIRST:
                 self.check(record, model)
         except ArtifactUnreadable as error:
-            if is_candidate:
+            # A first version that does not come up is waited for again: there is no other.
+            if is_candidate or answers:
                 self._refused[failed] = str(error)
             self._release(record.model, record.version)
             raise
@@ -114,7 +120,7 @@ class Servers:
                 record.model,
                 record.version,
                 f"its inference server holds version {' and '.join(held)} now, as the route says",
-            ) from VersionNotHeld()
+            ) from VersionNotHeld(awaited=record.version in (route.stable, route.candidate))
 
     def _connect(self, record: ModelVersion, declared: ServerDeclaration) -> Model:
         """Make the server hold a version, and wait until it does."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from serval.batch.shard.tasks import ShardWaits
 from serval.errors import InvalidInputs
 from serval.inference.loaded import Loaded
 from serval.inference.runtimes import RuntimeFailed
@@ -29,6 +30,8 @@ class RemoteModels:
         ------
         VersionUnavailable
             If the worker cannot load it.
+        ShardWaits
+            If its inference server holds another version, and will hold this one.
         """
         told = ask_worker(
             self.channel, ChannelMessage({"ask": "load", "model": model, "version": version})
@@ -52,8 +55,8 @@ class RemoteModel:
         ------
         InvalidInputs, RuntimeFailed
             As the model's own runtime.
-        VersionUnavailable
-            If it was evicted and cannot be loaded again.
+        VersionUnavailable, ShardWaits
+            If it was evicted and cannot be loaded again, or not yet.
         """
         head = {"ask": "run", "model": self.model, "version": self.version}
         names = [spec.name for spec in outputs]
@@ -74,6 +77,8 @@ def ask_worker(channel: Channel, message: ChannelMessage) -> ChannelMessage:
         raise InvalidInputs(told.head["why"])
     if told.head["is"] == "failed":
         raise RuntimeFailed(told.head["why"])
+    if told.head["is"] == "waits":
+        raise ShardWaits
     if told.head["is"] == "unavailable":
         raise VersionUnavailable(told.head["why"])
     return told

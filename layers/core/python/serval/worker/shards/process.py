@@ -19,7 +19,7 @@ from serval.inference.loaded import Loaded
 from serval.inference.run import Outputs, run_batch_task
 from serval.inference.runtimes import RuntimeFailed
 from serval.processes import describe_exit
-from serval.worker.program.faults import Retries
+from serval.worker.program.faults import Retries, VersionNotHeld
 from serval.worker.program.threads import repeating
 from serval.worker.shards.line import Channel, ChannelClosed, ChannelMessage
 
@@ -131,6 +131,8 @@ class ShardProcess:
         except (RuntimeFailed, InferenceFailed) as error:
             return ChannelMessage({"is": "failed", "why": str(error)})
         except Exception as error:
+            if isinstance(error.__cause__, VersionNotHeld) and error.__cause__.awaited:
+                return ChannelMessage({"is": "waits"})
             return ChannelMessage({"is": "unavailable", "why": f"{type(error).__name__}: {error}"})
 
     def _keep(self, keep: Callable[[], object]) -> None:
