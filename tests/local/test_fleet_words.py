@@ -1,6 +1,9 @@
-"""A model with a task on a fleet, from its push to a batch job."""
+"""What takes no tensors on a fleet: a model with a task, and a container of its own."""
 
 import json
+import os
+import re
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +12,12 @@ import httpx
 import pytest
 
 from tests.local.conftest import ROOT, LocalStage
-from tests.local.fleet_models.bundles import write_fleet_words
+from tests.local.fleet_caller import FINAL, until
+from tests.local.fleet_models.bundles import write_boxed, write_fleet_words
 
 ANSWERS = ROOT / "tests" / "tasks" / "recorded" / "text-classification" / "answers.json"
 ROWS = 200
+PICTURE = b"\x00\xff no picture"
 
 
 def sagemaker_runtime(url: str, key: str) -> Any:
@@ -74,3 +79,59 @@ def test_a_task_on_a_fleet_gives_the_originals_answers_to_calls_and_jobs(
     lines = (tmp_path / "output.jsonl").read_text().splitlines()
     assert len(lines) == ROWS
     assert [one["label"] for one in json.loads(lines[-1])["answers"]] == labels
+
+
+def test_a_container_takes_any_body_is_killed_and_answers_on_while_its_next_version_is_never_ready(
+    stage: LocalStage, api_key: str, tmp_path: Path
+) -> None:
+    headers = {"x-api-key": api_key}
+    with httpx.Client(base_url=stage.api_url, headers=headers, timeout=60) as client:
+        stage.serval("push", str(write_boxed(tmp_path / "first")), "--wait")
+
+        def ask() -> dict[str, Any]:
+            """Submit a body, and wait for its end."""
+            inputs = [
+                {"name": name, "datatype": "BYTES", "shape": [1], "data": [value]}
+                for name, value in (("body", "any"), ("content_type", "image/x-own"))
+            ]
+            reply = client.post("async/models/boxed/infer", json={"inputs": inputs})
+            assert reply.status_code == 202, reply.text
+            at = f"async/requests/{reply.json()['id']}"
+
+            def ended() -> dict[str, Any] | None:
+                found: dict[str, Any] = client.get(at).json()
+                return found if found["status"] in FINAL else None
+
+            return until("its answer", ended)
+
+        first = ask()
+        assert (first["status"], first["version"]) == ("succeeded", "1"), first
+        said = {"text": "first", "type": "image/x-own", "at": "/predictions"}
+        answer, content_type = (output["data"] for output in first["response"]["outputs"])
+        assert [json.loads(answer[0]), *content_type] == [
+            said | {"body": "any"},
+            "application/json",
+        ]
+        binary = client.post("models/boxed", content=PICTURE, headers={"content-type": "a/b"})
+        assert (binary.status_code, binary.headers["content-type"]) == (200, "application/json")
+        assert binary.json() == said | {"type": "a/b", "body": PICTURE.decode("latin-1")}
+
+        log = stage.serval("local", "logs", "server-worker-boxes-1")
+        *_, process = re.findall(r"started process (\d+)", log)
+        os.kill(int(process), signal.SIGKILL)
+        assert ask()["status"] == "succeeded"
+        assert f"ending process {process}" in log_of("server-worker-boxes-1", stage)
+
+        never = write_boxed(tmp_path / "next", "never ready")
+        stage.serval("push", str(never), "--no-wait")
+        until("its share", lambda: stage.registry().route("boxed").candidate)
+        instead = ask()
+        assert (instead["status"], instead["version"]) == ("succeeded", "1")
+        assert "is not ready after 3 s: /health gives 503" in log_of("worker-boxes-1", stage)
+        shown = stage.serval("rollout", "boxed")
+        assert "all at once: a process of its inference server holds one version" in shown
+        stage.serval("rollout", "abort", "boxed")
+
+
+def log_of(name: str, stage: LocalStage) -> str:
+    return (stage.state / "logs" / f"{name}.log").read_text()

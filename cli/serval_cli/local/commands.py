@@ -111,7 +111,7 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the log of a function, of a fleet's worker, or of a SageMaker endpoint."""
+    """Print the log of a function, a fleet's worker, the server beside it, or an endpoint."""
     # Imported late: no other command here needs boto3's clients.
     from serval_cli.local.function_logs import stage_lines
 

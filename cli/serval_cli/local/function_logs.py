@@ -25,7 +25,7 @@ class UnknownFunction(CommandFailed):
 def stage_lines(
     folder: StateFolder, record: Record, name: str, *, follow: bool
 ) -> Iterator[Mapping[str, Any]]:
-    """Yield the log lines of a function, a fleet's worker or an endpoint."""
+    """Yield the log lines of a function, a fleet's worker, its server or an endpoint."""
     machines = machine_logs(folder)
     if name in machines:
         return file_lines(machines[name], follow=follow)

@@ -1,4 +1,4 @@
-"""Read the logs of processes that stand for machines: fleet workers and endpoint servers."""
+"""Read the logs of processes that stand for machines: fleet workers, their servers, endpoints."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -7,11 +7,11 @@ from pathlib import Path
 from serval_cli.local.state_folder import StateFolder
 
 POLL_SECONDS = 0.5
-KINDS = ("worker-*", "endpoint-*")
+KINDS = ("worker-*", "server-worker-*", "endpoint-*")
 
 
 def machine_logs(folder: StateFolder) -> dict[str, Path]:
-    """Find the logs of the stage's workers and endpoints, by name."""
+    """Find the logs of the stage's workers, servers and endpoints, by name."""
     found = (path for kind in KINDS for path in folder.logs.glob(f"{kind}.log"))
     return {path.stem: path for path in sorted(found)}
 

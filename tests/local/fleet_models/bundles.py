@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,14 @@ from typing import Any
 import yaml
 from onnx import ModelProto
 
+from tests.fakes.emulator import first_of_free_ports
 from tests.local.fleet_models.graphs import fragile, laborious, linear, patient
 
 EXAMPLES = Path(__file__).parents[3] / "models"
 SHELF = EXAMPLES / "not-deployed" / "shelf"
 RECORDED = Path(__file__).parents[2] / "tasks" / "recorded"
 UNRULY = Path(__file__).parents[1] / "handlers" / "unruly"
+SERVER = Path(__file__).parents[2] / "fakes" / "one_model_server.py"
 
 FLEETS = """
 fleets:
@@ -23,9 +26,11 @@ fleets:
   - {name: sleepy, instance_types: [c7i.large], maximum: 2, target_age_seconds: 5,
      idle_seconds: 180}
   - {name: brittle, instance_types: [c7i.large]}
+  - {name: boxes, accelerator: nvidia, instance_types: [g6.xlarge]}
   - {name: managed, kind: sagemaker, accelerator: nvidia, instance_types: [ml.g6.xlarge]}
 """
-"""``pair`` is never asleep; ``sleepy`` sleeps; the workers of ``brittle`` are there to crash."""
+"""``pair`` is never asleep; ``sleepy`` sleeps; the workers of ``brittle`` are there to crash;
+``boxes`` has a container of its model's own."""
 
 
 def whole(name: str, value: int) -> dict[str, Any]:
@@ -82,6 +87,7 @@ def write(models: Path, names: tuple[str, ...]) -> Path:
     write_fleet_shelf(models / "fleet-shelf")
     write_fleet_words(models / "fleet-words")
     write_fleet_tale(models / "fleet-tale")
+    write_boxed(models / "boxed")
     for name, model in MODELS.items():
         write_bundle(models / name, name, model)
     fleets = models / "fleets.yaml"
@@ -95,6 +101,34 @@ def write_fleet_shelf(folder: Path) -> Path:
     text = (folder / "model.yaml").read_text().replace("name: shelf", "name: fleet-shelf")
     more = "compute: {target: fleet, fleet: pair}\nsecrets: {TOKEN: token}\n"
     (folder / "model.yaml").write_text(text + more)
+    return folder
+
+
+def write_boxed(folder: Path, text: str = "first") -> Path:
+    """Write a bundle for a container that answers with this text; a process stands in for it."""
+    folder.mkdir(parents=True)
+    document = {
+        "name": "boxed",
+        "artifact": "weights.txt",
+        "compute": {"target": "fleet", "fleet": "boxes"},
+        "runtime": {
+            "kind": "container",
+            "image": "registry.example/boxed:1",
+            "port": first_of_free_ports(),
+            "protocol": "http",
+            "path": "/predictions",
+            "ready": "/health",
+            "start_seconds": 3 if text == "never ready" else 60,
+            "command": "exec serve",
+            "local_command": f"exec {sys.executable} -S -E {SERVER}",
+        },
+        "golden": "golden.jsonl",
+        "rollout": {"bake_seconds": 2},
+    }
+    (folder / "model.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
+    (folder / "weights.txt").write_text(text)
+    answer = {"text": text, "body": '"hi"', "type": "application/json", "at": "/predictions"}
+    (folder / "golden.jsonl").write_text(json.dumps({"body": "hi", "answer": answer}) + "\n")
     return folder
 
 
