@@ -119,9 +119,16 @@ check: build/stamps/laptop build/stamps/node build/environments/checkov/.stamp b
 fast: setup layers-aws models  ## unit, functional and house tests: offline, no credentials, without the slow ones
 	@$(BIN)/python -m pytest $(AT_ONCE) -m "not slow" tests/unit tests/functional tests/house
 
-.PHONY: test
+# Two runs at once: each of their workers collects every test of its run, which takes seconds.
+.PHONY: test test-stages test-here
 test: setup layers-aws models build/environments/clients/.stamp build/environments/cli/.stamp  ## every test that `make check` does not run, the running platform included
-	@$(BIN)/python -m pytest $(AT_ONCE) --ignore=tests/house --ignore=tests/stacks
+	@$(MAKE) --jobs 2 test-stages test-here
+
+test-stages:  ## the part of `make test` that runs on stages, once what it needs is built
+	@$(BIN)/python -m pytest $(AT_ONCE) tests/docs tests/local
+
+test-here:  ## the other part, likewise
+	@$(BIN)/python -m pytest $(AT_ONCE) tests/faults tests/functional tests/stateful tests/tasks tests/unit
 
 SEED := $(shell date +%s)
 .PHONY: soak

@@ -68,11 +68,12 @@ def by_group(items: list[pytest.Item]) -> None:
 
 
 def workers(arguments: Sequence[str]) -> int:
-    """Count the workers for what pytest is asked to run: one for each core and each stage."""
+    """Count the workers for what pytest is asked to run: one for each stage, and for each core."""
     asked = [(ROOT / argument.partition("::")[0]).resolve() for argument in arguments]
-    stages = [ROOT / "tests" / "docs", *[ROOT / "tests" / "local"] * len(STAGES)]
-    busy = [stage for stage in stages if any(stage.is_relative_to(folder) for folder in asked)]
-    return (os.cpu_count() or 1) + len(busy)
+    folders = [ROOT / "tests" / "docs", *[ROOT / "tests" / "local"] * len(STAGES)]
+    busy = [folder for folder in folders if any(folder.is_relative_to(each) for each in asked)]
+    cores = (os.cpu_count() or 1) if any(each not in folders for each in asked) else 0
+    return cores + len(busy)
 
 
 class Groups(LoadScopeScheduling):  # type: ignore[misc]

@@ -33,6 +33,8 @@ EXAMPLES = ("iris", "digits", "diabetes")
 
 def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
     """Refuse tests of a stage whose file says not which: they would start one more."""
+    if "SERVAL_TEST_STATE" in os.environ:
+        return
     for item in items:
         stages = item._fixtureinfo.name2fixturedefs.get("stage", ())[-1:]
         file = item.nodeid.partition("::")[0]
