@@ -82,7 +82,49 @@ def test_a_version_in_the_path_is_the_one_that_answers(sentiment: Fleet) -> None
 def test_what_the_task_does_not_take_is_refused_in_its_words(
     sentiment: Fleet, body: Any, words: str
 ) -> None:
+    sentiment.bench.time.meanwhile = lambda: None  # the fleet sleeps
     assert words in refusal(sentiment.post(body), 400)
+    assert_nothing_was_asked(sentiment)
+
+
+@pytest.mark.parametrize(
+    ("task", "body", "words"),
+    [
+        ("question-answering", {"inputs": {"question": "who?"}}, "no 'context'"),
+        ("sentence-similarity", {"inputs": {"sentences": ["good"]}}, "no 'source_sentence'"),
+        ("fill-mask", {"inputs": {"text": "good"}}, "a text expected"),
+        ("zero-shot-classification", {"inputs": "good"}, "a list of at least one label"),
+        ("text-generation", {"inputs": "good", "temperature": -1}, "from 0 to 10000"),
+        ("translation", {"inputs": "good", "generate_parameters": {"num_beams": 0}}, "from 1 to"),
+        ("image-classification", {"inputs": "Zm9v", "top_k": "all"}, "an integer from 1"),
+        ("text-to-speech", {"inputs": "good", "format": "mp3"}, "one of: wav, flac"),
+    ],
+)
+def test_what_no_model_of_a_task_takes_wakes_no_fleet(
+    sentiment: Fleet, task: str, body: Any, words: str
+) -> None:
+    key = ("textgen", "1")
+    other = replace(sentiment.registry.records[key], bundle={"task": {"name": task}})
+    sentiment.registry.records[key] = other
+    sentiment.bench.time.meanwhile = lambda: None  # the fleet sleeps
+    assert words in refusal(sentiment.post(body), 400)
+    assert_nothing_was_asked(sentiment)
+
+
+@pytest.mark.parametrize("path", ["/async/models/textgen/infer", "/v2/models/textgen/infer"])
+def test_tensors_of_a_task_wake_no_fleet_either_if_a_parameter_is_wrong(
+    sentiment: Fleet, path: str
+) -> None:
+    sentiment.bench.time.meanwhile = lambda: None  # the fleet sleeps
+    body = asked("good", '{"top_k": 0}')
+    event = call("submit" if "async" in path else "wait", path, body)
+    endpoint = sentiment.bench.submit if "async" in path else sentiment.bench.wait
+    assert "an integer from 1" in refusal(endpoint.reply(event), 400)
+    assert_nothing_was_asked(sentiment)
+
+
+def assert_nothing_was_asked(fleet: Fleet) -> None:
+    assert (fleet.bench.store.rows, fleet.bench.woken.asked) == ({}, [])
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,14 @@ class Parameters:
             raise InvalidParameter(name, value, f"one of: {', '.join(choices)}")
         return str(value)
 
+    def members(self, name: str, known: Collection[str]) -> Mapping[str, Any]:
+        """Return an object of further parameters; nothing is one without any."""
+        value = self.values.get(name) or {}
+        if not isinstance(value, dict):
+            raise InvalidParameter(name, value, "an object")
+        Parameters(value).expect(known)
+        return value
+
     def texts(self, name: str) -> list[str]:
         """Return a list of strings; a single string is a list of one, nothing is empty."""
         value = self.values.get(name)

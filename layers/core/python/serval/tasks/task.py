@@ -24,8 +24,8 @@ class Media:
     content_type: str
 
 
-class Task(Protocol):
-    """A loaded task: inputs in, answers out."""
+class TaskCalls(Protocol):
+    """What a call of a task has."""
 
     @property
     def takes(self) -> InputKind:
@@ -34,6 +34,10 @@ class Task(Protocol):
     @property
     def accepts(self) -> frozenset[str] | None:
         """Names of the parameters that a request may have; None: whoever runs it checks them."""
+
+
+class Task(TaskCalls, Protocol):
+    """A loaded task: inputs in, answers out."""
 
     @property
     def answers_in_list(self) -> bool:

@@ -7,18 +7,33 @@ output ``answers`` is BYTES [n], one JSON value an element, or one file.
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 from serval.errors import InvalidInputs, InvalidTensor
 from serval.foreign import refusing
-from serval.models.task_signature import ANSWERS, NAMES, PARAMETERS
+from serval.models.task_signature import ANSWERS, NAMES, PARAMETERS, TAKES
 from serval.models.tensor import Tensor
 from serval.protocol.binary_tensors import bytes_array
 from serval.short_repr import short_repr
 from serval.tasks.call import check_text_size, write_json
+from serval.tasks.parameter_rules import check_inputs, check_parameters, known_parameters
 from serval.tasks.parameters import Parameters
 from serval.tasks.payload import Payload
-from serval.tasks.task import InputKind, Media, TableTask, Task
+from serval.tasks.task import InputKind, Media, TableTask, Task, TaskCalls
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTask:
+    """A task of which nothing but its name is here."""
+
+    takes: InputKind
+    accepts: frozenset[str] | None
+
+    @classmethod
+    def by_name(cls, name: str) -> "KnownTask":
+        """Find what is the same for all its models."""
+        return cls(cast(InputKind, TAKES.get(name, "text")), known_parameters(name))
 
 
 def run_task(task: Task, tensors: Sequence[Tensor]) -> list[Tensor]:
@@ -33,7 +48,20 @@ def run_task(task: Task, tensors: Sequence[Tensor]) -> list[Tensor]:
     return write_answer_tensors(task.answer(inputs, parameters))
 
 
-def read_call(task: Task, tensors: Sequence[Tensor]) -> tuple[list[Any], Parameters]:
+def check_call(task: str, tensors: Sequence[Tensor]) -> None:
+    """Refuse a call that fits a task's signature, and that no model of the task answers.
+
+    Raises
+    ------
+    InvalidRequest
+        If an input or a parameter is wrong.
+    """
+    inputs, parameters = read_call(KnownTask.by_name(task), tensors)
+    check_parameters(task, parameters)
+    check_inputs(task, inputs)
+
+
+def read_call(task: TaskCalls, tensors: Sequence[Tensor]) -> tuple[list[Any], Parameters]:
     """Read the inputs and the parameters of a call that fits the task's signature.
 
     Raises

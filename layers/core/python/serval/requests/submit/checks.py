@@ -1,6 +1,6 @@
 """Checks of a submission before it becomes an async request."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from serval.errors import (
@@ -9,10 +9,13 @@ from serval.errors import (
     ModelWithoutFleet,
     UnsupportedFeature,
 )
+from serval.inference.batching import has_task_inputs
 from serval.inference.run import read_fitting
 from serval.models.deployed_fleets import LAMBDA, Fleets
 from serval.models.route import Remembered, Route
 from serval.models.storage import VERSION
+from serval.models.task_signature import OPENAI
+from serval.models.tensor import Tensor
 from serval.models.version import ModelVersion
 from serval.protocol.limits import MOST, RequestLimits
 from serval.protocol.request import check_json_size
@@ -81,6 +84,7 @@ class SubmissionChecks:
             self._check_streams(record)
         if isinstance(payload, bytes):
             request = read_fitting(payload, length, record, self.limits.json_bytes)
+            check_words(record, request.inputs)
             if submission.stream and not is_one_text(request.inputs):
                 raise InvalidInputs("a stream has one text: the input 'text', BYTES [1], expected")
         else:
@@ -99,3 +103,22 @@ class SubmissionChecks:
             raise UnsupportedFeature(
                 f"{where}, whose answers come as a whole: streams need a fleet of the kind 'spot'"
             )
+
+
+def check_words(record: ModelVersion, inputs: Sequence[Tensor]) -> None:
+    """Refuse inputs of a version's task that no model of it takes, in the task's words.
+
+    Raises
+    ------
+    InvalidRequest
+        If an input or a parameter is wrong.
+    """
+    task = record.task
+    if task is None or record.runtime != "onnx" or not has_task_inputs(record, inputs):
+        return
+    if inputs[0].name == OPENAI:
+        return
+    # Imported here, so that a model of tensors pays for no task.
+    from serval.tasks.tensors import check_call
+
+    check_call(task, inputs)

@@ -173,11 +173,8 @@ def _flat(parameters: Parameters) -> Parameters:
     """Put nested parameters of generation beside the others."""
     values = dict(parameters.values)
     for name in NESTED:
-        nested = values.pop(name, None) or {}
-        if not isinstance(nested, dict):
-            raise InvalidParameter(name, nested, "an object")
-        Parameters(nested).expect(WhisperRecognition.accepts - set(NESTED))
-        values |= nested
+        values.pop(name, None)
+        values |= parameters.members(name, WhisperRecognition.accepts - set(NESTED))
     if values.get("max_length") is not None:
         values.setdefault("max_new_tokens", values.pop("max_length"))
     return Parameters(values)

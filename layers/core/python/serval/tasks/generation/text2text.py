@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from serval.errors import InvalidParameter
 from serval.tasks.files import TaskFiles
 from serval.tasks.generation.encoder_decoder import EncoderDecoder
 from serval.tasks.generation.generate import collect
@@ -129,10 +128,7 @@ def generate_parameters(parameters: Parameters) -> Parameters:
     InvalidParameter
         If that is no object, or has something else.
     """
-    nested = parameters.get("generate_parameters") or {}
-    if not isinstance(nested, dict):
-        raise InvalidParameter("generate_parameters", nested, "an object")
-    Parameters(nested).expect(SETTINGS)
+    nested = parameters.members("generate_parameters", SETTINGS)
     beside = {name: value for name, value in parameters.values.items() if name in SETTINGS}
     return Parameters({**beside, **nested})
 

@@ -6,6 +6,10 @@ from typing import Any
 from serval.errors import InvalidInputs
 from serval.short_repr import short_repr
 
+COMPARED = "an object with 'source_sentence' and 'sentences'"
+QUESTION = "an object with 'question' and 'context'"
+"""What the members of an input are."""
+
 
 def check_text(index: int, value: Any) -> str:
     """Return an input that is one text.

@@ -12,12 +12,11 @@ from serval.tasks.files import TaskFiles
 from serval.tasks.graph import TaskGraph
 from serval.tasks.parameters import Parameters
 from serval.tasks.task import InputKind
-from serval.tasks.text.inputs import check_member
+from serval.tasks.text.inputs import QUESTION, check_member
 from serval.tasks.text.runs import output_name, run_rows
 from serval.tasks.text.spans import best_spans
 from serval.tasks.text.tokenizer import UNLIMITED, Shorten, TextTokenizer
 
-MEMBERS = "an object with 'question' and 'context'"
 LENGTH, STRIDE = 384, 128
 """Tokens of a window, and those that it shares with the next, as the original has them."""
 ANSWER = 15
@@ -81,8 +80,8 @@ class QuestionAnswering:
     def _windows(
         self, index: int, value: Any, reading: "ContextReading"
     ) -> list[tokenizers.Encoding]:
-        question = check_member(index, value, "question", MEMBERS)
-        context = check_member(index, value, "context", MEMBERS)
+        question = check_member(index, value, "question", QUESTION)
+        context = check_member(index, value, "context", QUESTION)
         pair = (question, context) if self._side else (context, question)
         asked = self.tokenizer.encode([question], special=False, truncate=True)[0]
         special = self.tokenizer.tokenizer.num_special_tokens_to_add(True)

@@ -14,9 +14,7 @@ from serval.tasks.graph import TaskGraph
 from serval.tasks.parameters import Parameters
 from serval.tasks.task import InputKind
 from serval.tasks.text.embedder import Embedder, read_similarity, unit_length
-from serval.tasks.text.inputs import check_member
-
-MEMBERS = "an object with 'source_sentence' and 'sentences'"
+from serval.tasks.text.inputs import COMPARED, check_member
 
 
 def cosine(one: Array, others: Array) -> Array:
@@ -83,7 +81,7 @@ class SentenceSimilarity:
         prompt = self.embedder.prompt(parameters)
         answers = []
         for index, value in enumerate(inputs):
-            source = check_member(index, value, "source_sentence", MEMBERS)
+            source = check_member(index, value, "source_sentence", COMPARED)
             texts = [source, *_sentences(index, value)]
             names = [f"input {index}: sentences[{place - 1}]" for place in range(len(texts))]
             names[0] = f"input {index}: source_sentence"
@@ -96,7 +94,7 @@ class SentenceSimilarity:
 def _sentences(index: int, value: Mapping[str, Any]) -> list[str]:
     sentences = value.get("sentences")
     if sentences is None:
-        raise InvalidInputs(f"input {index}: no 'sentences', {MEMBERS} expected")
+        raise InvalidInputs(f"input {index}: no 'sentences', {COMPARED} expected")
     is_list = isinstance(sentences, list) and len(sentences) > 0
     if not is_list or not all(isinstance(one, str) for one in sentences):
         raise InvalidInputs(
