@@ -10,6 +10,7 @@ from serval.errors import BundleRefused
 from stacks.api.api_stack import ApiStack
 from stacks.api.models_stack import ModelsStack
 from stacks.fleets.fleets_stack import FleetsStack
+from stacks.rollouts.stand_ins import StandIns
 from stacks.stage.capacity import StageTooLarge, TooMuchToTell, check_capacity
 from stacks.stage.context import Context, InvalidContext
 from stacks.stage.deployed_models import DeclaredTwice, read_models
@@ -46,10 +47,25 @@ def build(
     deployed = read_models(models, fleets, light_alone=fleets is None and models == EXAMPLES)
     check_capacity(deployed)
     storage = StorageStack(app, "storage", stage=stage)
-    api = ApiStack(app, "api", stage=stage, storage=storage, built_layers=layers, models=deployed)
-    if deployed.own_functions:
+    stand_ins = StandIns.install(deployed, stage.layers)
+    api = ApiStack(
+        app,
+        "api",
+        stage=stage,
+        storage=storage,
+        built_layers=layers,
+        models=deployed,
+        stand_ins=stand_ins,
+    )
+    if deployed.own_functions or stand_ins.packages:
         own = ModelsStack(
-            app, "models", stage=stage, storage=storage, built_layers=layers, models=deployed
+            app,
+            "models",
+            stage=stage,
+            storage=storage,
+            built_layers=layers,
+            models=deployed,
+            stand_ins=stand_ins,
         )
         api.add_stack_dependency(own, "routes lead to functions that exist already")
     if deployed.fleets.by_name:

@@ -6,7 +6,7 @@ from pathlib import Path
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
-from serval.models.resource_names import inference_function_name
+from serval.models.resource_names import golden_function_name, inference_function_name
 from serval.settings import pack
 from stacks.api.description import Description
 from stacks.api.heavy_models import HeavyModels
@@ -23,6 +23,7 @@ from stacks.api.streams import Streams
 from stacks.batch.batch_jobs import BatchJobs
 from stacks.fleets.rights import FleetRights
 from stacks.rollouts.rollouts import Rollouts
+from stacks.rollouts.stand_ins import StandIns
 from stacks.stage.alarms import Alarms
 from stacks.stage.deployed_models import DeployedModels
 from stacks.stage.layers import Layers
@@ -42,6 +43,7 @@ class ApiStack(Stack):
         storage: StorageStack,
         built_layers: Path,
         models: DeployedModels,
+        stand_ins: StandIns,
     ) -> None:
         super().__init__(
             scope,
@@ -96,7 +98,9 @@ class ApiStack(Stack):
             layers=layers,
             storage=storage,
             models=models,
+            checked=[*models.own_functions, *stand_ins.packages],
         )
+        stand_ins.note(self)
         batch = BatchJobs(
             self,
             "BatchJobs",
@@ -127,5 +131,9 @@ class ApiStack(Stack):
             "Functions",
             value=self.to_json_string(
                 {function.node.id: function.function.function_name for function in functions}
+                | {
+                    f"golden-{model}": golden_function_name(stage.name, model)
+                    for model in stand_ins.packages
+                }
             ),
         )

@@ -1,4 +1,4 @@
-"""The stack with the functions of models that declare their memory."""
+"""The stack with the functions of models that declare their memory, or are custom Python."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +9,7 @@ from constructs import Construct
 
 from stacks.api.inference import INFERENCE_LAYERS, Inference
 from stacks.rollouts.golden_check import GoldenCheck
+from stacks.rollouts.stand_ins import MEMORY_MIB, StandIns
 from stacks.stage.deployed_models import DeployedModels
 from stacks.stage.handler_code import LEFT_MB, HandlerPackages, handler_code
 from stacks.stage.handler_image import HandlerImage, image_folder
@@ -21,7 +22,7 @@ HANDLER_FUNCTIONS = ("infer", "golden")
 
 
 class ModelsStack(Stack):
-    """An inference function and a golden check for each model.
+    """An inference function and a golden check for each model; of fleets' handlers, the check.
 
     The API's stack depends on this one: its routes and state machine refer to the functions by
     name. The layers are the stack's own, because a stack cannot change what another one imports
@@ -37,6 +38,7 @@ class ModelsStack(Stack):
         storage: StorageStack,
         built_layers: Path,
         models: DeployedModels,
+        stand_ins: StandIns,
     ) -> None:
         super().__init__(
             scope,
@@ -68,6 +70,17 @@ class ModelsStack(Stack):
                 memory_mib=memory_mib,
                 log=log,
                 code=code.get("golden"),
+            )
+        for model, packages in stand_ins.packages.items():
+            GoldenCheck(
+                self,
+                stage=stage,
+                layers=layers,
+                storage=storage,
+                model=model,
+                memory_mib=MEMORY_MIB,
+                log=log,
+                code=handler_code("golden", packages),
             )
 
     def _code(

@@ -37,7 +37,9 @@ class FleetsStack(Stack):
             description="Serval: the machines of the fleets",
         )
         self._stage, self._storage, self._models = stage, storage, models
-        self._rights = FleetRights(stage, models.fleets, storage.registry, models.fleet_handlers)
+        self._rights = FleetRights(
+            stage, models.fleets, storage.registry, frozenset(models.fleet_handlers)
+        )
         self._images = WorkerImages(self, "Images")
         self._queues()
         if stage.fleet_machines:

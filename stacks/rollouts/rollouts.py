@@ -1,5 +1,7 @@
 """Rollouts: turn uploads to the artifact bucket into versions, and give these traffic."""
 
+from collections.abc import Sequence
+
 from aws_cdk import Duration
 from aws_cdk.aws_events import EventPattern, Rule
 from aws_cdk.aws_events_targets import SfnStateMachine
@@ -20,7 +22,10 @@ LAST_STOP = "it is the dead-letter queue: messages wait here for a person"
 
 
 class Rollouts(Construct):
-    """The steps of a rollout, the machine that runs them, and the rule that starts it."""
+    """The steps of a rollout, the machine that runs them, and the rule that starts it.
+
+    ``checked`` are the models with a golden check of their own.
+    """
 
     def __init__(
         self,
@@ -31,6 +36,7 @@ class Rollouts(Construct):
         layers: Layers,
         storage: StorageStack,
         models: DeployedModels,
+        checked: Sequence[str],
     ) -> None:
         super().__init__(scope, id_)
         steps = RolloutSteps(
@@ -40,6 +46,7 @@ class Rollouts(Construct):
             layers=layers,
             storage=storage,
             models=models,
+            checked=checked,
         )
         self.functions = steps.functions
         self.machine = RolloutMachine(
@@ -49,10 +56,7 @@ class Rollouts(Construct):
             steps={name: step.function for name, step in steps.steps.items()},
             golden=[
                 steps.golden.function.function_arn,
-                *(
-                    function_arn(self, golden_function_name(stage.name, model))
-                    for model in models.own_functions
-                ),
+                *(function_arn(self, golden_function_name(stage.name, model)) for model in checked),
             ],
             registry=storage.registry.table,
         ).machine

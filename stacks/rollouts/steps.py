@@ -44,6 +44,7 @@ class RolloutSteps(Construct):
         layers: Layers,
         storage: StorageStack,
         models: DeployedModels,
+        checked: Sequence[str],
     ) -> None:
         super().__init__(scope, id_)
         self._stage, self._layers, self._storage = stage, layers, storage
@@ -53,7 +54,7 @@ class RolloutSteps(Construct):
             self, stage=stage, layers=layers, storage=storage, memory_mib=SHARED_MEMORY_MIB
         )
         self.steps = {
-            "claim": self._claim(models),
+            "claim": self._claim(checked),
             "verify": self._verify(models),
             "optimise": self._optimise(),
             "register": self._register(),
@@ -66,7 +67,7 @@ class RolloutSteps(Construct):
         """Every function of this construct."""
         return [*self.steps.values(), self.golden]
 
-    def _claim(self, models: DeployedModels) -> ServalFunction:
+    def _claim(self, checked: Sequence[str]) -> ServalFunction:
         function = self._function(
             "claim",
             ClaimSettings,
@@ -74,7 +75,7 @@ class RolloutSteps(Construct):
             artifact_bucket=self._bucket,
             stage=self._stage.name,
             golden_function=self.golden.function.function_name,
-            own_functions=pack(json.dumps(list(models.own_functions))),
+            checked_models=pack(json.dumps(list(checked))),
         )
         self._storage.artifacts.grant_find_uploads(function)
         self._storage.registry.grant_claim(function)

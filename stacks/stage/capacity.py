@@ -61,9 +61,10 @@ def check_capacity(models: DeployedModels) -> None:
 def resources_at_most(models: DeployedModels) -> Mapping[str, int]:
     """Estimate each stack's number of resources, erring on the high side."""
     own, on_fleets = len(models.own_functions), len(models.fleets.models)
+    stand_ins = len(models.stand_ins)
     kinds = Counter(fleet.kind for fleet in models.fleets.by_name.values())
     return {
-        "models": 4 + 7 * own,
+        "models": 4 + 7 * own + 4 * stand_ins,
         "api": 220 + 4 * own + (24 + 4 * on_fleets if on_fleets else 0) + _schedules(models),
         "fleets": 30 + 20 * kinds["spot"] + 10 * kinds["sagemaker"] + 5 * on_fleets,
     }

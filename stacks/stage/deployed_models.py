@@ -55,13 +55,20 @@ class DeployedModels:
     """Model → its bundle, for bundles with schedules."""
     handlers: Mapping[str, Path]
     """Model → its bundle's folder, for custom Python on Lambda."""
-    fleet_handlers: frozenset[str]
-    """Models of fleets that are custom Python."""
+    fleet_handlers: Mapping[str, Path]
+    """Model → its bundle's folder, for custom Python on fleets."""
 
     @property
     def graph_memories(self) -> Sequence[int]:
         """Memory in MiB of the own functions of models that are no custom Python."""
         return [mib for name, mib in self.own_functions.items() if name not in self.handlers]
+
+    @property
+    def stand_ins(self) -> Mapping[str, Path]:
+        """Model → its bundle's folder, for custom Python that a function can try for a fleet."""
+        plain = [fleet for fleet in self.fleets.by_name.values() if fleet.accelerator == "none"]
+        models = {model for fleet in plain for model in fleet.models}
+        return {name: self.fleet_handlers[name] for name in self.fleet_handlers if name in models}
 
     def machine_prices_json(self) -> str:
         """Return the known prices of spot fleets' machines, in microdollars an hour.
@@ -124,11 +131,11 @@ def read_models(models: Path, fleets: Path | None, *, light_alone: bool = False)
         handlers={
             name: folder for name, (bundle, folder) in folders.items() if _is_light_handler(bundle)
         },
-        fleet_handlers=frozenset(
-            name
-            for name, bundle in bundles.items()
+        fleet_handlers={
+            name: folder
+            for name, (bundle, folder) in folders.items()
             if bundle.runtime.kind == "python" and not _is_light_handler(bundle)
-        ),
+        },
     )
 
 

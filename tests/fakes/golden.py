@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,9 @@ from onnx import TensorProto, helper
 
 from serval.bundles.onnx_signature import read_signature
 from serval.errors import ArtifactUnavailable
+from serval.handlers.signature import HANDLER_SIGNATURE
 from serval.inference.loaded import Limits
+from serval.inference.runtimes import Model
 from serval.inference.runtimes.onnx import graph_opening
 from serval.models.version import BundleFile, Form, ModelVersion
 from serval.rollouts.golden.candidate import Candidate
@@ -85,6 +87,7 @@ class Bench:
     resident: Resident = field(default_factory=Resident)
     limits: Limits = ROOMY
     log: list[str] = field(default_factory=list)
+    open_handler: Callable[[ModelVersion, Path], Model] | None = None
 
     @property
     def check(self) -> GoldenCheck:
@@ -98,6 +101,7 @@ class Bench:
             clock=self.clock,
             work_folder=self.folder,
             log=self.log.append,
+            open_handler=self.open_handler,
         )
 
     def event(
@@ -138,6 +142,24 @@ class Bench:
             },
             "forms": [self._stage(name, *form) for name, form in (forms or {}).items()],
         }
+
+    def handler_event(
+        self, code: bytes, golden: bytes | None, fleet: Mapping[str, str] | None
+    ) -> dict[str, Any]:
+        """Put a handler into the bucket and give the input of the step."""
+        event = self.event(unary("Neg"), golden, fleet=fleet, runtime={"kind": "python"})
+        for file in (event["upload"]["files"][0], event["verified"]["files"][0]):
+            file |= described("handler.py", code)
+        event["upload"]["files"][0]["key"] = key = f"incoming/iris/{UPLOAD}/handler.py"
+        self.bucket.objects[key, "v1"] = code
+        paths = [file["path"] for file in event["verified"]["files"]]
+        sign = HANDLER_SIGNATURE.to_json()
+        event["verified"] |= {
+            "artifact": "handler.py",
+            "artifact_files": paths,
+            "signature": sign,
+        }
+        return event
 
     def swap(self, event: dict[str, Any], path: str, body: bytes) -> None:
         """Put other bytes in the place of a published file, as if they had been verified."""

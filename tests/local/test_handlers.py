@@ -136,7 +136,14 @@ def test_on_a_fleet_the_worker_installs_the_packages_and_runs_the_handler(
     stage: LocalStage, client: httpx.Client, tmp_path: Path
 ) -> None:
     stage.serval("secrets", "set", "fleet-shelf", "token", stdin=TOKEN)
-    stage.serval("push", str(write_fleet_shelf(tmp_path / "shelf")), "--wait")
+    folder = write_fleet_shelf(tmp_path / "shelf")
+    golden = folder / "golden.jsonl"
+    right = golden.read_text()
+    golden.write_text(right.replace("Moby Dick", "Dracula"))
+    with pytest.raises(AssertionError, match=r"golden\.jsonl line 1: answer.*'Dracula' expected"):
+        stage.serval("push", str(folder), "--wait")
+    golden.write_text(right)
+    stage.serval("push", str(folder), "--wait")
     tensor = {"name": "body", "datatype": "BYTES", "shape": [2]}
     data = [
         json.dumps({"inputs": title, "parameters": {"top_k": 1}}) for title in ("mobby", "drak")

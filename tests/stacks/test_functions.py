@@ -182,7 +182,7 @@ def test_the_golden_check_runs_in_the_likeness_of_infer(prod: Synthesised, model
 def test_claim_knows_which_golden_function_stands_beside_which_infer(prod: Synthesised) -> None:
     variables = prod.function("claim")["Environment"]["Variables"]
     assert variables["GOLDEN_FUNCTION"] == {"Ref": prod.functions["golden"]}
-    assert json.loads(unpack(variables["OWN_FUNCTIONS"])) == ["heavier"]
+    assert json.loads(unpack(variables["CHECKED_MODELS"])) == ["heavier"]
     own = prod.function("golden-heavier")["FunctionName"]
     assert own == golden_function_name(variables["STAGE"], "heavier")
 

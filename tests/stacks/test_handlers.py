@@ -11,6 +11,7 @@ from layers.dependencies.declarations import VARIANTS
 from serval.models.version import HANDLER_MEMORY_MIB
 from serval.settings import unpack
 from serval_cli.deploy.assembly import read_notes
+from stacks.rollouts.stand_ins import StandIns
 from stacks.stage.deployed_models import read_models
 from stacks.stage.handler_code import (
     HandlerNotDeployable,
@@ -175,8 +176,73 @@ def test_what_runs_a_handler_may_read_the_secrets_of_its_model_alone(stage: Synt
     ]
     assert sorted(filter(None, granted)) == [
         [f":parameter/serval/prod/{name}/*"]
-        for name in ("far", "large", "large", "managed", "shelf", "shelf")
+        for name in ("far", "far", "large", "large", "managed", "managed", "shelf", "shelf")
     ]
+
+
+def test_a_handler_of_a_fleet_has_a_function_for_its_golden_check_alone(
+    stage: Synthesised,
+) -> None:
+    golden = stage.function("golden-far")
+    assert (golden["MemorySize"], golden["Timeout"]) == (3008, 300)
+    code = json.dumps(golden["Code"])
+    [asset] = [path for path in stage.folder.glob("asset.*") if path.name[6:] in code]
+    assert (asset / "handler" / "requirements.lock").is_file()
+    assert "infer-far" not in stage.functions
+    reads = [
+        json.dumps(statement["Resource"])
+        for statement in stage.statements("golden-far")
+        if "s3:GetObject" in statement["Action"]
+    ]
+    assert reads
+    assert all(f"{place}/far/*" in "".join(reads) for place in ("incoming", "staging", "models"))
+    variables = stage.function("claim")["Environment"]["Variables"]
+    checked = json.loads(unpack(variables["CHECKED_MODELS"]))
+    assert checked == ["large", "shelf", "far", "managed"]
+
+
+def test_the_rollout_may_call_it(stage: Synthesised) -> None:
+    called = [
+        json.dumps(statement["Resource"])
+        for policy in stage.properties("AWS::IAM::Policy")
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Action"] == "lambda:InvokeFunction"
+    ]
+    assert any("golden-far" in resources and "golden-shelf" in resources for resources in called)
+
+
+@pytest.mark.parametrize("accelerator", ["nvidia", "neuron"])
+def test_a_handler_that_may_need_an_accelerator_has_none(
+    models: Path, accelerator: str, tmp_path: Path
+) -> None:
+    (models / "far").mkdir()
+    (models / "far" / "model.yaml").write_text(on("far", "fast"))
+    (models / "far" / "handler.py").write_text(CODE)
+    types = {"nvidia": "g6.xlarge", "neuron": "inf2.xlarge"}[accelerator]
+    fleets = tmp_path / "fleets.yaml"
+    fleets.write_text(
+        f"fleets: [{{name: fast, accelerator: {accelerator}, instance_types: [{types}]}}]"
+    )
+    deployed = read_models(models, fleets)
+    assert list(deployed.fleet_handlers) == ["far"]
+    assert deployed.stand_ins == {}
+
+
+def test_packages_that_no_function_can_have_are_noted(
+    models: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fleets = tmp_path / "fleets.yaml"
+    fleets.write_text(FLEETS)
+    for name in ("far", "wide"):
+        (models / name).mkdir()
+        (models / name / "model.yaml").write_text(on(name, "cpu"))
+        (models / name / "handler.py").write_text(CODE)
+    (models / "far" / "requirements.lock").write_text(f"./no.whl --hash=sha256:{'0' * 64}\n")
+    monkeypatch.setattr(HandlerPackages, "are_large", True)
+    found = StandIns.install(read_models(models, fleets), "aws")
+    assert found.packages == {}
+    assert "its packages:" in found.unchecked["far"]
+    assert found.unchecked["wide"].endswith("a zip has room for 140")
 
 
 def test_functions_of_a_large_handler_are_one_image(stage: Synthesised) -> None:

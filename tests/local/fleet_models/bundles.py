@@ -22,7 +22,7 @@ SERVER = Path(__file__).parents[2] / "fakes" / "one_model_server.py"
 
 FLEETS = """
 fleets:
-  - {name: pair, accelerator: nvidia, instance_types: [g6.xlarge], minimum: 2, maximum: 2}
+  - {name: pair, instance_types: [c7i.large], minimum: 2, maximum: 2}
   - {name: sleepy, instance_types: [c7i.large], maximum: 2, target_age_seconds: 5,
      idle_seconds: 180}
   - {name: brittle, instance_types: [c7i.large]}

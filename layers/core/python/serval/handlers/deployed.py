@@ -11,6 +11,10 @@ FOLDER, LOCK, PACKAGES = "handler", "requirements.lock", "packages"
 """Inside the function's code: the folder is there only if the function is a handler's own."""
 
 
+class OtherPackages(ArtifactUnreadable):
+    """The function was deployed with other packages than a version's."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeployedPackages:
     """The packages in the function's code."""
@@ -22,12 +26,12 @@ class DeployedPackages:
 
         Raises
         ------
-        ArtifactUnreadable
+        OtherPackages
             If the function was deployed with others.
         """
         wanted = lock.read_bytes() if lock.is_file() else b""
         if wanted != (self.folder / LOCK).read_bytes():
-            raise ArtifactUnreadable(
+            raise OtherPackages(
                 f"{LOCK} is not the one that the function was deployed with: run `serval deploy "
                 "--models DIR`, where DIR has the bundle in a folder of its own"
             )

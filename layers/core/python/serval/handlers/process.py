@@ -38,6 +38,10 @@ class ProcessLost(Exception):
     """The handler's process ended, or was ended; says how."""
 
 
+class LimitReached(ProcessLost):
+    """It was ended for the time or the memory that it took."""
+
+
 @dataclass(slots=True)
 class HandlerChild:
     """One running process."""
@@ -121,14 +125,14 @@ class HandlerChild:
 
     def _check(self) -> None:
         if self.clock() > self._until:
-            self._give_up(f"had no answer within {self._seconds:g} s, and was ended")
+            self._give_up(f"had no answer within {self._seconds:g} s, and was ended", LimitReached)
         if self.over_memory():
             limit = self.declared.limits.memory_bytes // MIB
-            self._give_up(f"took more than {limit} MiB of memory, and was ended")
+            self._give_up(f"took more than {limit} MiB of memory, and was ended", LimitReached)
 
-    def _give_up(self, how: str) -> NoReturn:
+    def _give_up(self, how: str, lost: type[ProcessLost] = ProcessLost) -> NoReturn:
         self.end()
-        raise ProcessLost(how)
+        raise lost(how)
 
 
 @dataclass(slots=True)
@@ -210,7 +214,7 @@ class HandlerProcess:
         if ready.head.get("is") != "ready":
             child.end()
             why = child.redaction.hide(str(ready.head.get("why", "said nothing")))
-            raise ArtifactUnreadable(f"{declared.file.path} did not load: it {why}")
+            raise ArtifactUnreadable(f"{declared.file.path} did not load: it {why}") from limit(why)
         self._child = child
         return child
 
@@ -242,4 +246,12 @@ class HandlerProcess:
         why = redaction.hide(str(head.get("why", "said nothing")))
         if head.get("is") == "refused":
             raise MalformedBody(why)
-        raise RuntimeFailed(f"{self.declared.file.path} {why}")
+        raise RuntimeFailed(f"{self.declared.file.path} {why}") from limit(why)
+
+
+def limit(why: str) -> LimitReached | None:
+    """Return what stands for a limit in what a handler raised: an allocation that failed at once.
+
+    Nobody had time to see that its process held too much.
+    """
+    return LimitReached(why) if "MemoryError" in why.partition(" in line ")[0] else None

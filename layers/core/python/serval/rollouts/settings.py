@@ -14,8 +14,8 @@ class ClaimSettings(Settings):
     stage: str
     golden_function: str
     """Name of the function ``golden`` that checks models without one of their own."""
-    own_functions: str = "[]"
-    """The models with functions of their own, as JSON, which may be packed."""
+    checked_models: str = "[]"
+    """The models with a function ``golden`` of their own, as JSON, which may be packed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

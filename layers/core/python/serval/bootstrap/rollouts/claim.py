@@ -27,7 +27,7 @@ def build() -> LambdaFunction[Claim]:
     s3 = boto3.client("s3", settings.aws_region, config=PRESIGNING)
     artifacts = S3Artifacts(s3, settings.artifact_bucket)
     events = rollout_events(boto3.client("events", settings.aws_region))
-    own = json.loads(unpack(settings.own_functions))
+    own = json.loads(unpack(settings.checked_models))
     return LambdaFunction(
         "claim",
         Claim(

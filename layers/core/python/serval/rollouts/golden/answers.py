@@ -10,6 +10,7 @@ from serval.inference.runtimes import RuntimeFailed
 from serval.models.tensor import Tensor
 from serval.rollouts.golden.candidate import Candidate
 from serval.rollouts.golden.differences import Differences, compare
+from serval.rollouts.golden.fleet_candidate import expect_loadable
 from serval.rollouts.golden.requests import GoldenRequest
 from serval.rollouts.golden.sample import count_rows, make_samples, symbols_of
 from serval.rollouts.outcomes import first_reasons
@@ -60,6 +61,8 @@ def ask_golden(
     ------
     BundleRefused
         If a request fails or an answer differs; the reasons name line, output and element.
+    NotCheckable
+        If the candidate is for a fleet, which may have the time and memory that this lacks.
     """
     timed: list[Sequence[Tensor]] = []
     reasons: list[str] = []
@@ -71,6 +74,8 @@ def ask_golden(
         try:
             inputs, found, unsteady = _ask(inference, candidate, loaded, request)
         except (InvalidRequest, InferenceFailed) as error:
+            if candidate.fleet is not None:
+                expect_loadable(candidate.fleet, error)
             reasons.append(f"{candidate.golden} line {request.line}: {error}")
             continue
         if unsteady and not reasons:

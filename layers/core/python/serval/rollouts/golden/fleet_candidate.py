@@ -4,16 +4,21 @@ It answers the golden requests, so that a wrong answer is found before the candi
 Latency, memory and best batch size say nothing about the fleet and are not measured.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from serval.errors import ArtifactUnavailable, ModelTooLarge
+from serval.handlers.deployed import OtherPackages
+from serval.handlers.process import LimitReached
 from serval.inference.loaded import Loaded
 from serval.inference.runtimes import OperatorMissing
 from serval.models.server_declaration import SERVED
 from serval.rollouts.documents import GoldenReport, TargetFleet
-from serval.rollouts.golden.answers import GoldenAnswers
 from serval.rollouts.golden.candidate import Candidate
 from serval.rollouts.outcomes import shorten_reason
+
+if TYPE_CHECKING:  # which asks here what no fleet's answer can tell
+    from serval.rollouts.golden.answers import GoldenAnswers
 
 PUBLISHED = "published"
 """Stands for a form where the artifact ran as published."""
@@ -26,30 +31,58 @@ class NotCheckable(Exception):
     """The function cannot run the candidate; the message becomes a note."""
 
 
-def expect_runnable(candidate: Candidate) -> None:
-    """Raise ``NotCheckable`` if something runs the candidate that is not here."""
+def expect_runnable(candidate: Candidate, *, has_packages: bool) -> None:
+    """Raise ``NotCheckable`` if something runs the candidate that is not here.
+
+    Parameters
+    ----------
+    has_packages
+        Whether the function was deployed with the packages of the model's handler.
+    """
     record = candidate.record
     if record.runtime in SERVED:
         raise NotCheckable(
             f"not checked here, where there is no inference server to run {record.artifact}: each "
             "machine of its fleet asks a new version its golden requests before anybody else"
         )
-    if record.runtime == "python" and candidate.fleet is not None:
-        raise NotCheckable(
-            f"not checked before it gets traffic: {record.artifact} runs with packages of its own, "
-            f"which are on {candidate.fleet} alone; {CANARY}"
+    if record.runtime != "python" or candidate.fleet is None:
+        return
+    if candidate.fleet.accelerator != "none":
+        why = f"{record.artifact} may need what {candidate.fleet} has"
+    elif not has_packages:
+        why = (
+            f"{record.artifact} runs with packages of its own, which are on {candidate.fleet} "
+            "alone: no function has room for them, or none was deployed with them"
         )
+    elif candidate.golden is None:
+        why = "the bundle has no golden requests"
+    else:
+        return
+    raise NotCheckable(f"not checked before it gets traffic: {why}; {CANARY}")
 
 
 def expect_loadable(fleet: TargetFleet, error: Exception) -> None:
-    """Raise ``NotCheckable`` if the fleet may load what this function does not."""
+    """Raise ``NotCheckable`` if the fleet may load or run what this function does not."""
+    causes = list(causes_of(error))
     if isinstance(error, ModelTooLarge):
         why = f"it is too large for the function that checks what {fleet} runs"
+    elif any(isinstance(cause, OtherPackages) for cause in causes):
+        why = "its lock is not the one that the function was deployed with that checks it"
+    elif reached := [cause for cause in causes if isinstance(cause, LimitReached)]:
+        why = f"on Lambda's CPU, which stands in for {fleet}, it {reached[0]}"
     elif lacks_kernel(error) and fleet.accelerator != "none":
         why = f"Lambda's CPU has no kernel for it, {fleet} may: {error.__cause__}"
     else:
         return
     raise NotCheckable(shorten_reason(f"not checked before it gets traffic: {why}") + f"; {CANARY}")
+
+
+def causes_of(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error, and what it was raised from, and so on."""
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        found = found.__cause__
 
 
 def lacks_kernel(error: Exception) -> bool:
@@ -65,7 +98,7 @@ def time_limit(candidate: Candidate, clock: Callable[[], float]) -> Callable[[],
     return lambda: clock() >= until
 
 
-def report_stand_in(fleet: TargetFleet, loaded: Loaded, answers: GoldenAnswers) -> GoldenReport:
+def report_stand_in(fleet: TargetFleet, loaded: Loaded, answers: "GoldenAnswers") -> GoldenReport:
     """Report the answers of a stand-in, without measurements."""
     return GoldenReport(
         largest_difference=answers.largest_difference,

@@ -100,7 +100,7 @@ class GoldenCheck:
         return {"outcome": "passed", "golden": report.to_json()}
 
     def _check_and_measure(self, candidate: Candidate) -> GoldenReport:
-        expect_runnable(candidate)
+        expect_runnable(candidate, has_packages=self.open_handler is not None)
         self.memory.forget_peak()
         store = self.store_of(candidate)
         opening = TimedOpening(self._opening(candidate.record), self.clock)
@@ -231,5 +231,8 @@ def load_candidate(inference: Inference, candidate: Candidate) -> Loaded:
             raise BundleRefused([str(error)]) from error
         if not isinstance(error.__cause__, ArtifactUnreadable):
             raise
-        reason = f"{record.artifact} does not load where it is to run: {error.__cause__}"
+        where = "where it is to run"
+        if candidate.fleet is not None and record.runtime == "python":
+            where = f"on Lambda's CPU, which stands in for {candidate.fleet}"
+        reason = f"{record.artifact} does not load {where}: {error.__cause__}"
         raise BundleRefused([shorten_reason(reason)]) from error
