@@ -8,6 +8,7 @@ import pytest
 from serval_cli.bundle.task_golden import open_bundle_task
 from serval_cli.failures import CommandFailed
 from tests.fakes.batch import BatchStage
+from tests.unit.example_models.example_api import called_by_the_hub
 from tests.unit.example_models.task_examples import TaskExample
 
 
@@ -53,3 +54,13 @@ def test_building_twice_gives_the_same_bytes(camera: TaskExample, tmp_path: Path
     onnx.checker.check_model(onnx.load(camera.folder / "model.onnx"), full_check=True)
     assert (camera.folder / "photo.jpg").exists()
     camera.check_again(tmp_path)
+
+
+def test_the_hubs_client_finds_what_was_drawn(camera: TaskExample, tmp_path: Path) -> None:
+    picture, truth = camera.build.draw(100)
+    with called_by_the_hub(camera, tmp_path) as client:
+        found = client.object_detection(picture, threshold=0.5)
+    drawn = {tuple(one["box"].values()): one["label"] for one in truth}
+    boxes = [one.box for one in found]
+    given = [(box.xmin, box.ymin, box.xmax, box.ymax) for box in boxes]
+    assert {place: one.label for place, one in zip(given, found, strict=True)} == drawn

@@ -8,6 +8,7 @@ import pytest
 
 from serval.tasks.parameters import Parameters
 from serval_cli.bundle.task_golden import open_bundle_task
+from tests.unit.example_models.example_api import called_by_the_hub
 from tests.unit.example_models.task_examples import TaskExample
 
 pytestmark = pytest.mark.slow
@@ -59,3 +60,9 @@ def test_the_graph_has_the_names_of_optimum(encoder: TaskExample) -> None:
     inputs = [one.name for one in graph.graph.input]
     assert inputs == ["input_ids", "attention_mask", "token_type_ids"]
     assert [one.name for one in graph.graph.output] == ["last_hidden_state"]
+
+
+def test_the_hubs_client_gets_the_embedding(encoder: TaskExample, tmp_path: Path) -> None:
+    with called_by_the_hub(encoder, tmp_path) as client:
+        given = client.feature_extraction("The sun", normalize=True)
+    np.testing.assert_allclose(np.ravel(given), encoder.answer("The sun")[0], atol=1e-5)

@@ -8,6 +8,7 @@ import pytest
 from onnx import numpy_helper
 
 from models.translator import Translator
+from tests.unit.example_models.example_api import called_by_the_hub
 from tests.unit.example_models.task_examples import TaskExample
 
 pytestmark = pytest.mark.slow
@@ -79,3 +80,13 @@ def test_the_graphs_have_the_names_of_optimum(retro: TaskExample) -> None:
     assert names["decoder_model"][2:4] == ["encoder_hidden_states", "logits"]
     assert names["decoder_model"][-1] == "present.0.encoder.value"
     assert names["decoder_with_past_model"][-1] == "present.0.decoder.value"
+
+
+def test_the_hubs_client_gets_what_a_molecule_could_be_made_of(
+    retro: TaskExample, held_out: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    product, _ = held_out[0]
+    with called_by_the_hub(retro, tmp_path) as client:  # which has no method of the task's name
+        given = client.text_generation(product)
+    (expected,) = retro.answer(product)
+    assert given == expected["generated_text"]

@@ -8,6 +8,7 @@ import pytest
 
 from serval.bundles.verification.locales import locale_reasons
 from serval.errors import InvalidInputs
+from tests.unit.example_models.example_api import called_by_the_hub
 from tests.unit.example_models.task_examples import TaskExample
 
 pytestmark = pytest.mark.slow
@@ -58,3 +59,10 @@ def test_building_twice_gives_the_same_bytes(reviews: TaskExample, tmp_path: Pat
 
 def test_the_graph_needs_no_locale_that_lambda_lacks(reviews: TaskExample) -> None:
     assert locale_reasons(onnx.load(reviews.folder / "model.onnx"), "model.onnx") == []
+
+
+def test_the_hubs_client_classifies_a_review(reviews: TaskExample, tmp_path: Path) -> None:
+    with called_by_the_hub(reviews, tmp_path) as client:
+        [best] = client.text_classification("The plot is not a mess.", top_k=1)
+    [[expected]] = reviews.answer("The plot is not a mess.", top_k=1)
+    assert (best.label, best.score) == (expected["label"], pytest.approx(expected["score"]))

@@ -6,6 +6,7 @@ from pathlib import Path
 import onnx
 import pytest
 
+from tests.unit.example_models.example_api import called_by_the_hub
 from tests.unit.example_models.task_examples import TaskExample
 
 pytestmark = pytest.mark.slow
@@ -46,3 +47,13 @@ def test_the_graph_has_the_names_of_optimum(story: TaskExample) -> None:
     assert inputs[-1] == "past_key_values.1.value"
     assert [one.name for one in graph.graph.output][-1] == "present.1.value"
     assert json.loads((story.folder / "tokenizer.json").read_text())["model"]["type"] == "BPE"
+
+
+def test_the_hubs_client_gets_the_tale(story: TaskExample, tmp_path: Path) -> None:
+    text = "Once upon a time there was a brave raven"
+    with called_by_the_hub(story, tmp_path) as client:
+        given = client.text_generation(text, max_new_tokens=8, details=True)
+    (expected,) = story.answer(text, max_new_tokens=8)
+    assert given.generated_text == expected["generated_text"]
+    assert given.details is not None
+    assert given.details.generated_tokens == 8

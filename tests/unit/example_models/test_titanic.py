@@ -8,6 +8,7 @@ import onnx
 import pytest
 
 from serval.rollouts.golden.task_answers import compare_answers
+from tests.unit.example_models.example_api import called_by_the_hub
 from tests.unit.example_models.task_examples import TaskExample
 
 PASSENGER = {
@@ -60,3 +61,10 @@ def test_the_graph_ends_in_tensors(titanic: TaskExample) -> None:
     graph = onnx.load(titanic.folder / "model.onnx")
     onnx.checker.check_model(graph, full_check=True)
     assert "ZipMap" not in {node.op_type for node in graph.graph.node}
+
+
+def test_the_hubs_client_classifies_passengers(titanic: TaskExample, tmp_path: Path) -> None:
+    man = {**PASSENGER, "class": 3, "sex": "male", "age": 40}
+    table = {name: [str(PASSENGER[name]), str(man[name])] for name in PASSENGER}
+    with called_by_the_hub(titanic, tmp_path) as client:
+        assert client.tabular_classification(table) == ["survived", "died"]

@@ -16,6 +16,7 @@ from serval.protocol.request import read_request
 from serval.rollouts.golden.differences import compare
 from serval.rollouts.golden.requests import read_golden
 from serval.tasks.task import Media
+from tests.unit.example_models.example_api import called_by_the_hub
 from tests.unit.example_models.task_examples import TaskExample
 
 
@@ -67,3 +68,10 @@ def test_golden_requests_hold_the_type_of_files_and_a_waveform(voice: TaskExampl
 def test_building_twice_gives_the_same_bytes(voice: TaskExample, tmp_path: Path) -> None:
     onnx.checker.check_model(onnx.load(voice.folder / "model.onnx"), full_check=True)
     voice.check_again(tmp_path)
+
+
+def test_the_hubs_client_gets_the_sound(voice: TaskExample, tmp_path: Path) -> None:
+    with called_by_the_hub(voice, tmp_path) as client:
+        sound = client.text_to_speech("Fly, 2 owls?")
+    [media] = voice.answer("Fly, 2 owls?")
+    assert sound == media.body
