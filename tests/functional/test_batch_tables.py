@@ -113,6 +113,14 @@ def test_a_row_that_the_task_refuses_is_rejected_alone_in_its_words() -> None:
     assert "'old'" in said[2]
 
 
+def test_a_number_in_jsonl_is_no_text() -> None:
+    rows = FILES["rows.jsonl"] + b'{"city": "Genf", "age": "31", "years here": 2}\n'
+    stage = stage_of("tabular-classification")
+    job = stage.run(stage.upload("rows.jsonl", rows, {"max_rejected_percent": 90}))
+    [said] = [line["reason"] for line in answers(stage, job, "errors.jsonl")]
+    assert said == "input 'age': '31' is no FP32"
+
+
 def test_a_text_that_the_model_fills_in_may_be_missing() -> None:
     stage = stage_of("tabular-classification", imputed=["city"])
     rows = b'{"city": null, "age": 1, "years here": 2}\n'

@@ -5,20 +5,15 @@ Latency, memory and best batch size say nothing about the fleet and are not meas
 """
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
 from serval.errors import ArtifactUnavailable, ModelTooLarge
 from serval.handlers.deployed import OtherPackages
 from serval.handlers.process import LimitReached
-from serval.inference.loaded import Loaded
 from serval.inference.runtimes import OperatorMissing
 from serval.models.server_declaration import SERVED
-from serval.rollouts.documents import GoldenReport, TargetFleet
+from serval.rollouts.documents import TargetFleet
 from serval.rollouts.golden.candidate import Candidate
 from serval.rollouts.outcomes import shorten_reason
-
-if TYPE_CHECKING:  # which asks here what no fleet's answer can tell
-    from serval.rollouts.golden.answers import GoldenAnswers
 
 PUBLISHED = "published"
 """Stands for a form where the artifact ran as published."""
@@ -96,18 +91,3 @@ def time_limit(candidate: Candidate, clock: Callable[[], float]) -> Callable[[],
         return lambda: False
     until = clock() + ENOUGH_SECONDS
     return lambda: clock() >= until
-
-
-def report_stand_in(fleet: TargetFleet, loaded: Loaded, answers: "GoldenAnswers") -> GoldenReport:
-    """Report the answers of a stand-in, without measurements."""
-    return GoldenReport(
-        largest_difference=answers.largest_difference,
-        requests=answers.requests,
-        rows=answers.rows,
-        form=loaded.form.name if loaded.form else PUBLISHED,
-        notes=(
-            f"checked on Lambda's CPU, which stands in for {fleet}: its latency and memory there "
-            "are not known before it gets traffic",
-            *answers.notes,
-        ),
-    )

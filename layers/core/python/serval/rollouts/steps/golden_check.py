@@ -27,7 +27,7 @@ from serval.inference.loaded import ArtifactStore, Limits, Loaded, LoadedVersion
 from serval.inference.run import Inference
 from serval.inference.runtimes import ArtifactUnreadable, Model, OpenModel, RuntimeFailed
 from serval.models.version import Form, ModelVersion
-from serval.rollouts.documents import GoldenReport
+from serval.rollouts.documents import GoldenReport, TargetFleet
 from serval.rollouts.golden.answers import GoldenAnswers, ask_golden, load_alone, try_samples
 from serval.rollouts.golden.candidate import Candidate
 from serval.rollouts.golden.fleet_candidate import (
@@ -35,7 +35,6 @@ from serval.rollouts.golden.fleet_candidate import (
     NotCheckable,
     expect_loadable,
     expect_runnable,
-    report_stand_in,
     time_limit,
 )
 from serval.rollouts.golden.latency import BatchSize, best_batch_size, measure_latency
@@ -236,3 +235,18 @@ def load_candidate(inference: Inference, candidate: Candidate) -> Loaded:
             where = f"on Lambda's CPU, which stands in for {candidate.fleet}"
         reason = f"{record.artifact} does not load {where}: {error.__cause__}"
         raise BundleRefused([shorten_reason(reason)]) from error
+
+
+def report_stand_in(fleet: TargetFleet, loaded: Loaded, answers: GoldenAnswers) -> GoldenReport:
+    """Report the answers of a stand-in, without measurements."""
+    return GoldenReport(
+        largest_difference=answers.largest_difference,
+        requests=answers.requests,
+        rows=answers.rows,
+        form=loaded.form.name if loaded.form else PUBLISHED,
+        notes=(
+            f"checked on Lambda's CPU, which stands in for {fleet}: its latency and memory there "
+            "are not known before it gets traffic",
+            *answers.notes,
+        ),
+    )
