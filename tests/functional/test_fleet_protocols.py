@@ -194,6 +194,28 @@ def test_what_the_worker_refuses_has_openais_shape(
     assert error["type"] == "invalid_request_error"
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "words"),
+    [
+        (CHAT, {"messages": HELLO, "max_tokens": 0}, "parameter 'max_tokens'"),
+        (CHAT, {"messages": HELLO, "tools": [{}]}, "the model calls no tools"),
+        (CHAT, {"messages": HELLO, "temperature": "hot"}, "parameter 'temperature'"),
+        (CHAT, {"messages": HELLO, "prompt": "Dogs"}, "parameter 'prompt'"),
+        (CHAT, {"messages": HELLO, "n": 99, "stream": True}, "parameter 'n'"),
+        ("/v1/completions", {"prompt": "Dogs", "num_beams": 0}, "parameter 'num_beams'"),
+        ("/v1/embeddings", {"input": "Dogs"}, "embeddings need 'feature-extraction'"),
+    ],
+)
+def test_what_no_model_of_the_task_answers_wakes_no_fleet(
+    fleet: Fleet, path: str, body: dict[str, Any], words: str
+) -> None:
+    publish_recorded(fleet.registry, "textgen", "gpt2", "text-generation", chat_template=TEMPLATE)
+    fleet.bench.time.meanwhile = lambda: None  # the fleet sleeps
+    error = sent(fleet.post(body | {"model": "textgen"}, path), 400)["error"]
+    assert words in error["message"]
+    assert (fleet.bench.store.rows, fleet.bench.woken.asked) == ({}, [])
+
+
 def test_a_model_of_tensors_is_no_chat(adder: Fleet) -> None:
     error = sent(adder.post({"model": "textgen", "messages": HELLO}, CHAT), 400)["error"]
     assert "has no task, and calls of OpenAI's API need 'text-generation'" in error["message"]

@@ -116,9 +116,12 @@ def check_words(record: ModelVersion, inputs: Sequence[Tensor]) -> None:
     task = record.task
     if task is None or record.runtime != "onnx" or not has_task_inputs(record, inputs):
         return
-    if inputs[0].name == OPENAI:
-        return
     # Imported here, so that a model of tensors pays for no task.
-    from serval.tasks.tensors import check_call
+    if inputs[0].name == OPENAI:
+        from serval.tasks.openai.call import check_calls
 
-    check_call(task, inputs)
+        check_calls(inputs[0].array.tolist(), record)
+    else:
+        from serval.tasks.tensors import check_call
+
+        check_call(task, inputs)

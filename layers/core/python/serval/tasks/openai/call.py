@@ -16,6 +16,7 @@ from serval.models.tensor import Tensor
 from serval.models.version import ModelVersion
 from serval.protocol.binary_tensors import bytes_array
 from serval.tasks.call import write_json
+from serval.tasks.openai.body_rules import check_body
 from serval.tasks.openai.document import AnswerHead, read_body
 from serval.tasks.task import Task
 
@@ -89,6 +90,19 @@ class OpenAICall:
         return AnswerHead(
             self.id, self.created, record.model, record.version, record.task, is_handler
         )
+
+
+def check_calls(elements: Sequence[bytes], record: ModelVersion) -> None:
+    """Refuse calls, as elements of a tensor, that no model of the version's task answers.
+
+    Raises
+    ------
+    InvalidRequest
+        As ``answer_calls`` does.
+    """
+    for element in elements:
+        call = OpenAICall.from_element(element)
+        check_body(call.operation, call.body, call.head(record))
 
 
 def answer_call(call: OpenAICall, record: ModelVersion, task: Task | None) -> dict[str, Any]:

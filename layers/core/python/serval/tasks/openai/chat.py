@@ -8,11 +8,11 @@ from serval.tasks.call import check_text_size
 from serval.tasks.generation.chat_template import ChatTemplate
 from serval.tasks.generation.prompts import encode_prompts
 from serval.tasks.generation.text_generation import TextGeneration, WrittenToken
+from serval.tasks.openai.body_rules import CHAT, LENGTHS
 from serval.tasks.openai.chunks import ChunkWriter
 from serval.tasks.openai.document import AnswerHead, read_parameters, split_stream
 from serval.tasks.openai.telling import tell
 from serval.tasks.openai.writing import (
-    KNOWN,
     WantedTexts,
     read_top,
     read_wanted,
@@ -24,18 +24,6 @@ from serval.tasks.task import Task
 
 ROLES = ("system", "developer", "user", "assistant")
 OF_MESSAGE = ("role", "content", "name", "reasoning_content")
-OWN = frozenset(
-    {
-        "chat_template_kwargs",
-        "logprobs",
-        "max_completion_tokens",
-        "max_tokens",
-        "messages",
-        "top_logprobs",
-    }
-)
-LENGTHS = ("max_completion_tokens", "max_tokens")
-"""What bounds an answer, by the name that goes first."""
 MOST_MESSAGES = 2048
 
 
@@ -99,7 +87,7 @@ def _read_chat(
             "chat_template.jinja to its bundle, or 'chat_template' to its tokenizer_config.json, "
             "and publish it again; POST /v1/completions takes a prompt as it is"
         )
-    given = read_parameters(document, KNOWN | OWN)
+    given = read_parameters(document, CHAT)
     prompt = make_prompt(task.chat, given)
     check_text_size([prompt])
     ids = encode_prompts(task.tokenizer, [prompt], None, None, special=False)

@@ -8,15 +8,15 @@ from serval.errors import InvalidParameter
 from serval.tasks.call import check_text_size
 from serval.tasks.generation.prompts import encode_prompts
 from serval.tasks.generation.text_generation import TextGeneration, WrittenToken
+from serval.tasks.openai.body_rules import COMPLETION
 from serval.tasks.openai.chunks import ChunkWriter
 from serval.tasks.openai.document import AnswerHead, read_parameters, split_stream
 from serval.tasks.openai.telling import tell
-from serval.tasks.openai.writing import KNOWN, WantedTexts, read_top, read_wanted, write
+from serval.tasks.openai.writing import WantedTexts, read_top, read_wanted, write
 from serval.tasks.parameters import Parameters
 from serval.tasks.payload import MOST_INPUTS
 from serval.tasks.task import Task
 
-OWN = frozenset({"best_of", "echo", "logprobs", "max_tokens", "prompt"})
 EXPECTED = f"a text, or a list of 1 to {MOST_INPUTS} texts, or of lists of token ids,"
 
 
@@ -79,7 +79,7 @@ def _read_completion(
 ) -> tuple[TextGeneration, Parameters, WantedTexts]:
     if not isinstance(task, TextGeneration):
         raise head.refuse_task("completions", "text-generation")
-    given = read_parameters(document, KNOWN | OWN)
+    given = read_parameters(document, COMPLETION)
     count = given.integer("n", 1)
     if given.integer("best_of", count) != count:
         raise InvalidParameter("best_of", given.get("best_of"), "nothing, or as many as 'n',")

@@ -8,14 +8,13 @@ import numpy as np
 
 from serval.errors import InvalidParameter, UnsupportedFeature
 from serval.tasks.call import check_text_size
+from serval.tasks.openai.body_rules import EMBEDDINGS, FORMS
 from serval.tasks.openai.document import AnswerHead, read_parameters
 from serval.tasks.parameters import Parameters
 from serval.tasks.payload import MOST_INPUTS
 from serval.tasks.task import Task
 from serval.tasks.text.embed import FeatureExtraction
 
-OWN = frozenset({"encoding_format", "input"})
-KNOWN = (FeatureExtraction.accepts - {"normalize"}) | OWN
 EXPECTED = (
     f"a text or a list of 1 to {MOST_INPUTS} texts (token ids differ from model to model: let the "
     "client send texts)"
@@ -39,8 +38,8 @@ def answer_embeddings(
             f"model {head.model!r} has embeddings of tokens, not of texts: set 'pooling: mean' "
             "under 'task:' in its model.yaml and publish it again"
         )
-    given = read_parameters(document, KNOWN)
-    form = given.choice("encoding_format", "float", ("float", "base64"))
+    given = read_parameters(document, EMBEDDINGS)
+    form = given.choice("encoding_format", "float", FORMS)
     texts = read_texts(given)
     own = {name: value for name, value in given.values.items() if name in task.accepts}
     parameters = Parameters({**own, "normalize": True})

@@ -9,12 +9,10 @@ from serval.tasks.generation.loop import GeneratedToken
 from serval.tasks.generation.settings import MOST_NEW_TOKENS, SETTINGS, GenerationSettings
 from serval.tasks.generation.stops import LENGTH, find_stop
 from serval.tasks.generation.text_generation import Continuation, TextGeneration, WrittenToken
+from serval.tasks.openai.body_rules import MOST_CHOICES
 from serval.tasks.parameters import Parameters
 
-MOST_CHOICES = 16
 MOST_TOP = 20
-KNOWN = (SETTINGS - {"max_length", "max_new_tokens", "stop_sequence", "stop_strings"}) | {"n"}
-"""Beside OpenAI's own names, those of model.yaml's ``task:`` count, such as ``top_k``."""
 
 
 @dataclass(frozen=True, slots=True)
