@@ -72,6 +72,7 @@ class ApiStack(Stack):
             fleets=models.fleets,
             stream_url=streams.url.url,
             answer_memory_mib=max([stage.answer_memory_mib, *models.graph_memories]),
+            handlers=list(models.handlers),
         )
         inference = Inference(
             Construct(self, "Inference"),

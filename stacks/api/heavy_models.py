@@ -33,6 +33,7 @@ class HeavyModels(Construct):
         fleets: Fleets,
         stream_url: str,
         answer_memory_mib: int,
+        handlers: Sequence[str],
     ) -> None:
         super().__init__(scope, id_)
         rights = FleetRights(stage, fleets, storage.registry)
@@ -45,6 +46,7 @@ class HeavyModels(Construct):
             storage=storage,
             rights=rights,
             memory_mib=answer_memory_mib,
+            handlers=handlers,
         )
         endpoints = EndpointControl(
             self, "Endpoints", stage=stage, layers=layers, storage=storage, rights=rights

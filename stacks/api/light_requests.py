@@ -1,12 +1,16 @@
 """The queue of async requests of models on Lambda, and the function that answers them."""
 
+import json
+from collections.abc import Sequence
+
 from aws_cdk import Duration
 from aws_cdk.aws_lambda_event_sources import SqsEventSource
 from constructs import Construct
 
 from serval.models.resource_names import DEAD, light_queue_name
 from serval.requests.settings import AnswerSettings
-from stacks.api.inference import EPHEMERAL_STORAGE_MIB
+from serval.settings import pack
+from stacks.api.inference import EPHEMERAL_STORAGE_MIB, allow_to_ask
 from stacks.fleets.model_queues import RequestQueues
 from stacks.fleets.rights import SEND, FleetRights, arn
 from stacks.stage.acknowledgements import acknowledge
@@ -40,6 +44,7 @@ class LightRequests(Construct):
         storage: StorageStack,
         rights: FleetRights,
         memory_mib: int,
+        handlers: Sequence[str],
     ) -> None:
         super().__init__(scope, id_)
         name = light_queue_name(stage.name)
@@ -49,7 +54,7 @@ class LightRequests(Construct):
             "answer",
             stage=stage,
             function="answer",
-            layers=layers.of("core", "sdk", "inference", "batch", "tasks"),
+            layers=layers.of("core", "sdk", "inference", "tasks"),
             settings=AnswerSettings.environment(
                 stage=stage.name,
                 registry_table=storage.registry.table.table_name,
@@ -57,6 +62,7 @@ class LightRequests(Construct):
                 data_bucket=storage.data.bucket_name,
                 artifact_bucket=storage.artifacts.bucket.bucket_name,
                 ephemeral_storage_mib=EPHEMERAL_STORAGE_MIB,
+                **({"handlers": pack(json.dumps(list(handlers)))} if handlers else {}),
             ),
             memory_mib=memory_mib,
             timeout=TIMEOUT,
@@ -68,6 +74,7 @@ class LightRequests(Construct):
         storage.requests.grant_work(self.function)
         storage.data.grant_requests(self.function)
         rights.grant_call_back(self.function)
+        allow_to_ask(self.function, stage, handlers)
         self.function.allow(SEND, [arn(self.function, "sqs", name + DEAD)])
         acknowledge(self.function, {"Serverless-LambdaEventSourceMappingDestination": QUEUED})
         self.function.function.add_event_source(

@@ -57,7 +57,7 @@ class InMemoryFunction:
 
     def ask(self, model: str, event: Mapping[str, Any]) -> dict[str, Any]:
         asked = RowBodies.from_event(json.loads(json.dumps(event)))
-        self.asked.append(len(asked.bodies))
+        self.asked.append(len(asked.calls.bodies))
         left = 0 if len(self.asked) <= self.late else self.calls_at_once
         seconds = [29.0] * left + [1.0]
         found = answer_bodies(self.load, asked, lambda: seconds.pop(0))

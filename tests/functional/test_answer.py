@@ -10,9 +10,14 @@ import pytest
 
 from serval.aws.sqs.delivered import reply_to_delivery
 from serval.bootstrap.requests import answer
+from serval.errors import MalformedBody
+from serval.handlers.row_bodies import distant_handlers
+from serval.inference.loaded import LoadedVersions
+from serval.inference.runtimes import RuntimeFailed
 from serval.requests import lifecycle
 from serval.worker.program.assembly import WorkerParts
 from serval.worker.queue.deliveries import DeliveredInbox, Deliveries, NoStreams
+from tests.fakes.handler_functions import InMemoryFunction
 from tests.fakes.handlers import Context, imported, logged, recorded
 from tests.fakes.requests import InMemoryPayloads
 from tests.fakes.worker import CRASHES, FAILS, LEASE, WorkerDied, World, row_of
@@ -24,6 +29,8 @@ ENVIRONMENT = {
     "DATA_BUCKET": "data",
     "ARTIFACT_BUCKET": "artifacts",
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "3008",
+    "AWS_ACCESS_KEY_ID": "id",
+    "AWS_SECRET_ACCESS_KEY": "secret",
 }
 VISIBILITY_SECONDS = 5400
 """Of the queue: Lambda's own pollers hide messages for so long."""
@@ -49,6 +56,8 @@ class Light:
 
     world: World
     payloads: Mortal = field(default_factory=Mortal)
+    handler: InMemoryFunction = field(default_factory=lambda: InMemoryFunction(bytes.upper))
+    """The function of the model ``adding``."""
 
     def __post_init__(self) -> None:
         self.world.payloads = self.payloads
@@ -61,10 +70,16 @@ class Light:
         parts = WorkerParts.of(
             replace(self.world.ports(), inbox=inbox, streams=NoStreams()),
             replace(answer.identity(), worker=name),
-            self.world.open_versions(name),
+            self.versions(name),
             self.world.stepped(),
         )
         return replace(answer.deliveries(parts, inbox), beat_seconds=beat_seconds)
+
+    def versions(self, name: str) -> LoadedVersions:
+        """Give what an environment has in memory."""
+        loaded = self.world.open_versions(name)
+        loaded.elsewhere = distant_handlers(self.handler.ask)
+        return loaded
 
     def deliver(self, environment: Deliveries, *models: str) -> list[str]:
         """Do what Lambda does with what is visible; give the ids of what it keeps."""
@@ -231,3 +246,71 @@ def test_a_stream_of_a_model_that_has_lost_its_fleet_is_refused(light: Light) ->
     row = light.world.row("r1")
     assert (row.status, row.attempts) == ("failed", 0)
     assert "its model runs on Lambda now" in (row.error or "")
+
+
+def calls(*bodies: str, **headers: str) -> bytes:
+    """Give a request with bodies for a handler."""
+    inputs = [{"name": "body", "datatype": "BYTES", "shape": [len(bodies)], "data": bodies}]
+    for name, value in headers.items():
+        inputs.append({"name": name, "datatype": "BYTES", "shape": [1], "data": [value]})
+    return json.dumps({"inputs": inputs}).encode()
+
+
+@pytest.fixture
+def with_handler(light: Light) -> Light:
+    light.world.registry.publish_handler("adding", b"code")
+    return light
+
+
+def test_a_handler_is_answered_by_its_own_function(with_handler: Light) -> None:
+    light, world = with_handler, with_handler.world
+    light.handler.calls_at_once = 2
+    world.submit("r1", model="adding", payload=calls("a", "b", "c", content_type="text/plain"))
+
+    assert light.deliver(light.environment(), "adding") == []
+
+    assert world.result("r1") == ["A", "B", "C"]
+    outputs = json.loads(world.payloads.objects[world.row("r1").response_key or ""])["outputs"]
+    assert outputs[1]["data"] == ["text/plain"] * 3
+    assert light.handler.asked == [3, 1]
+
+
+def test_what_a_handler_refuses_is_told_and_what_it_fails_on_is_tried_again(
+    with_handler: Light,
+) -> None:
+    light, world = with_handler, with_handler.world
+
+    def refuse(body: bytes) -> bytes:
+        if body == b"bad":
+            raise MalformedBody("the body is bad")
+        raise RuntimeFailed("handler.py raised KeyError")
+
+    light.handler.process.answer = refuse
+    world.submit("r1", model="adding", payload=calls("bad"))
+    world.submit("r2", model="adding", payload=calls("worse"))
+    environment = light.environment()
+
+    assert light.deliver(environment, "adding") == ["r2"]
+
+    assert (world.row("r1").status, world.row("r1").error) == ("failed", "the body is bad")
+    assert (world.row("r2").status, world.row("r2").attempts) == ("queued", 1)
+    for _ in range(2):
+        world.clock.pass_seconds(LEASE.total_seconds())
+        light.deliver(environment, "adding")
+    assert world.row("r2").status == "failed"
+    assert "raised KeyError" in (world.row("r2").error or "")
+    assert [dead[:2] for dead in world.inbox.dead] == [("adding", "r2")]
+
+
+def test_a_request_waits_for_a_handlers_function_that_does_not_answer(with_handler: Light) -> None:
+    light, world = with_handler, with_handler.world
+    light.handler.late = 10
+    world.submit("r1", model="adding", payload=calls("a"))
+    environment = light.environment()
+
+    assert light.deliver(environment, "adding") == ["r1"]
+
+    assert (world.row("r1").status, world.row("r1").attempts) == ("queued", 0)
+    world.clock.pass_seconds(LEASE.total_seconds())
+    assert light.deliver(environment, "adding") == []
+    assert world.result("r1") == ["A"]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from serval.handlers.row_bodies import RowAnswers, RowBodies
+from serval.handlers.signature import HandlerCalls
 from stacks.stage.handler_code import HandlerPackages
 from stacks.stage.handler_image import HandlerImage, image_folder
 from tests.fakes.emulator import emulator
@@ -66,8 +67,11 @@ def test_a_call_is_answered_from_the_image_alone(
             Path(sys.executable), api, task_root, [task_root], settings, entry=image.command
         ):
             answer = api.invoke(asked)
-            rows = api.invoke(RowBodies("shelf", "1", [b'{"inputs": 2}', b"{"]).to_event())
+            rows = api.invoke(
+                RowBodies("shelf", "1", HandlerCalls([b'{"inputs": 2}', b"{"])).to_event()
+            )
     assert answer.kind == "response", answer
     assert json.loads(answer.reply["body"]) == [1], answer.reply
     found = RowAnswers.from_json(rows.reply)
-    assert (found.answers, found.outcome) == ([b"[2]"], "failed"), found
+    assert [each.body for each in found.answers] == [b"[2]"], found
+    assert found.outcome == "failed", found

@@ -10,8 +10,10 @@ import pytest
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-NEVER = {"pydantic", "aws_lambda_powertools", "aws_xray_sdk", "onnx", "onnxruntime", "yaml"}
-NUMERIC = {"numpy", "simdjson", "orjson"}
+NEVER = {"pydantic", "aws_lambda_powertools", "aws_xray_sdk", "onnx", "yaml"}
+RUNS_NONE = {"onnxruntime"}
+TASKS = {"jinja2", "PIL", "soundfile", "tokenizers"}
+NUMERIC = {"onnxruntime", "numpy", "simdjson", "orjson"}
 ENVIRONMENT = {
     "AWS_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "id",
@@ -23,6 +25,7 @@ ENVIRONMENT = {
     "REQUESTS_TABLE": "requests",
     "WAITING_PLACES": "40",
     "DATA_BUCKET": "data",
+    "ARTIFACT_BUCKET": "artifacts",
 }
 
 
@@ -47,13 +50,14 @@ def imported(function: str, *layers: Path) -> set[str]:
 @pytest.mark.parametrize(
     ("function", "unneeded"),
     [
-        ("submit", {"polars"}),
-        ("wait", {"polars"}),
+        ("submit", RUNS_NONE | {"polars"}),
+        ("wait", RUNS_NONE | {"polars"}),
+        ("answer", TASKS | {"polars", "zstandard"}),
         ("requests", NUMERIC),
         ("callback", NUMERIC),
-        ("dispatch", {"numpy"}),
-        ("complete", {"numpy"}),
-        ("sweep", {"numpy"}),
+        ("dispatch", RUNS_NONE | {"numpy"}),
+        ("complete", RUNS_NONE | {"numpy"}),
+        ("sweep", RUNS_NONE | {"numpy"}),
     ],
 )
 def test_a_function_imports_what_it_needs_and_no_more(function: str, unneeded: set[str]) -> None:

@@ -241,11 +241,9 @@ def test_a_model_on_lambda_takes_async_requests_too(bench: Bench) -> None:
     assert answered(reply, 200)["status"] == "succeeded"
 
 
-def test_custom_python_on_lambda_takes_no_async_requests(bench: Bench) -> None:
+def test_a_handler_on_lambda_takes_async_requests(bench: Bench) -> None:
     record = bench.edge.records["iris", "1"]
     bench.edge.records["iris", "1"] = replace(record, runtime="python")
-    for event, path in (("submit", "infer"), ("submit_upload", "uploads")):
-        reply = bench.submit.reply(call(event, f"/async/models/iris/{path}"))
-        said = "model 'iris' is custom Python on Lambda, which takes no async requests: call POST"
-        assert said in refusal(reply, 404)
-    assert not bench.store.rows
+    assert bench.submit.reply(call("submit", "/async/models/iris/infer"))["statusCode"] == 202
+    [row] = bench.store.rows.values()
+    assert row.fleet == "lambda"

@@ -4,10 +4,8 @@ import base64
 import hashlib
 import hmac
 import json
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import httpx
@@ -15,6 +13,8 @@ import pytest
 
 from serval.access.api_key import hash_api_key
 from serval.aws.dynamodb.api_keys import ApiKeyStore
+from tests.local.callback_receiver import Receiver
+from tests.local.callback_receiver import receiver as receiver
 from tests.local.fleet_caller import FINAL, Caller, answered, asked, until
 
 
@@ -250,37 +250,6 @@ def test_a_key_without_scope_sees_no_request(caller: Caller, narrow: httpx.Clien
         narrow.get("/async/requests/nobody-knows"),
     ):
         assert reply.status_code == 404
-
-
-class Receiver:
-    """Receives callbacks; refuses the first one of each with 503."""
-
-    def __init__(self) -> None:
-        self.received: list[tuple[dict[str, str], bytes]] = []
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                receiver.received.append((headers, body))
-                self.send_response(503 if len(receiver.received) == 1 else 204)
-                self.end_headers()
-
-            def log_message(self, *args: Any) -> None:
-                pass
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/ended"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    made = Receiver()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
 
 
 def test_a_callback_is_signed_and_sent_until_it_is_accepted(

@@ -61,6 +61,39 @@ def test_it_speaks_other_protocols_at_routes_of_its_own(client: httpx.Client) ->
     assert reply.json()["predictions"][0]["label"] == "Dracula"
 
 
+def test_its_own_function_answers_async_requests(client: httpx.Client) -> None:
+    bodies = [json.dumps({"inputs": title}) for title in ("mobby dik", "dracula")]
+    tensor = {"name": "body", "datatype": "BYTES", "shape": [2], "data": bodies}
+    reply = client.post(
+        "async/models/shelf/infer", json={"inputs": [tensor]}, headers={"prefer": "wait=20"}
+    )
+    assert (reply.status_code, reply.json()["status"]) == (200, "succeeded"), reply.text
+    answers, types = reply.json()["response"]["outputs"]
+    labels = [json.loads(answer)[0]["label"] for answer in answers["data"]]
+    assert (labels, types["data"]) == (["Moby Dick", "Dracula"], ["application/json"] * 2)
+
+
+def test_a_request_that_it_fails_on_becomes_a_dead_letter_and_is_redriven(
+    stage: LocalStage, client: httpx.Client
+) -> None:
+    tensor = {"name": "body", "datatype": "BYTES", "shape": [1], "data": ['{"do": "raise"}']}
+    made = client.post("async/models/unruly/infer", json={"inputs": [tensor]}).json()
+
+    def read_letters() -> list[str]:
+        said = json.loads(stage.serval("redrive", "unruly", "--inspect", "--json"))
+        return [letter["id"] for letter in said["dead_letters"]]
+
+    def find() -> Any:
+        return client.get(f"async/requests/{made['id']}").json()
+
+    failed = await_that(find, lambda found: found["status"] == "failed")
+    assert (failed["attempts"], "raised KeyError" in failed["error"]) == (3, True), failed
+    assert read_letters() == [made["id"]]
+    stage.serval("redrive", "unruly")
+    assert find()["status"] != "failed"
+    assert read_letters() == []
+
+
 def test_it_speaks_the_protocol_too(client: httpx.Client) -> None:
     body = json.dumps({"inputs": "frankenstain", "parameters": {"top_k": 1}})
     tensor = {"name": "body", "datatype": "BYTES", "shape": [1], "data": [body]}

@@ -7,6 +7,8 @@ import httpx
 import numpy as np
 import pytest
 
+from tests.local.callback_receiver import Receiver
+from tests.local.callback_receiver import receiver as receiver
 from tests.local.conftest import LocalStage
 from tests.local.fleet_caller import until
 from tests.local.test_realtime import client as client  # the stage's models, and its key
@@ -74,7 +76,7 @@ def test_an_upload_and_a_result_too_large_for_the_api_go_by_url(client: httpx.Cl
     assert described["outputs"][0]["shape"][0] == len(rows)
 
 
-def test_what_fails_for_good_is_retried_and_redriven(
+def test_what_a_caller_got_wrong_is_retried_and_is_no_dead_letter(
     client: httpx.Client, stage: LocalStage
 ) -> None:
     body = b"not a request"
@@ -89,7 +91,19 @@ def test_what_fails_for_good_is_retried_and_redriven(
     assert client.post(f"{path}/retry").status_code in (200, 202)
     assert ended(client, begun["id"])["status"] == "failed"
     letters = json.loads(stage.serval("redrive", "iris", "--inspect", "--json"))
-    assert letters["dead_letters"] == [], "what the caller got wrong is no dead letter"
+    assert letters["dead_letters"] == []
+
+
+def test_a_callback_is_sent_until_it_is_accepted(client: httpx.Client, receiver: Receiver) -> None:
+    made = client.post(
+        "/async/models/iris/infer",
+        json=request(FLOWER),
+        headers={"serval-callback-url": receiver.url},
+    )
+    until("a second callback", lambda: len(receiver.received) == 2)
+    refused, document = (json.loads(body) for _, body in receiver.received)
+    assert refused["id"] == document["id"] == made.json()["id"]
+    assert label(document) == label(ended(client, document["id"]))
 
 
 def test_a_queued_request_is_cancelled(client: httpx.Client, stage: LocalStage) -> None:

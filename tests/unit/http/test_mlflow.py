@@ -109,6 +109,7 @@ def test_a_mistake_is_an_error_code_and_a_message(scored: Bench, body: Any, word
 def test_errors_have_mlflow_s_codes(scored: Bench) -> None:
     typed = score(scored, b"first", content_type="text/plain")
     assert (typed.status, typed.json["error_code"]) == (415, "BAD_REQUEST")
+    assert "write a table as 'dataframe_split' or CSV, or run a batch job" in typed.json["message"]
     absent = call(scored, "/mlflow/absent/invocations", {"inputs": [[1, 2]]})
     assert (absent.status, absent.json["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST")
     stranger = score(scored, {"inputs": [[1, 2]]}, x_api_key="srv_bad")

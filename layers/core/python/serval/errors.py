@@ -18,7 +18,6 @@
     ├── NotFound
     │   ├── ModelNotFound          no such model is registered
     │   ├── ModelVersionNotFound   the model has no such version
-    │   ├── ModelWithoutFleet      custom Python on Lambda: it has no async requests
     │   ├── ModelOnFleet           the model runs on a fleet, and this function runs none
     │   ├── RequestNotFound        no such async request, or not the caller's
     │   ├── BatchJobNotFound       no such batch job, or not the caller's
@@ -140,16 +139,6 @@ class ModelVersionNotFound(NotFound):
     def __init__(self, model: str, version: str) -> None:
         super().__init__(f"model {short_repr(model)} has no version {short_repr(version)}")
         self.model = model
-
-
-class ModelWithoutFleet(NotFound):
-    """The model is custom Python on Lambda, which takes no async requests."""
-
-    def __init__(self, model: str) -> None:
-        super().__init__(
-            f"model {short_repr(model)} is custom Python on Lambda, which takes no async requests: "
-            f"call POST /models/{model:.63}, or publish it on a fleet"
-        )
 
 
 class ModelOnFleet(NotFound):

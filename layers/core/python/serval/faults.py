@@ -25,7 +25,6 @@ FAULT: dict[type[ServalError], Fault] = {
     errors.AddressOutOfScope: "caller",
     errors.ModelNotFound: "caller",
     errors.ModelVersionNotFound: "caller",
-    errors.ModelWithoutFleet: "caller",
     errors.ModelOnFleet: "caller",
     errors.RequestNotFound: "caller",
     errors.BatchJobNotFound: "caller",

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from serval.batch.job.cost import PRICES, actual_usage
-from serval.batch.shard.handlers import DistantHandler, ShardVersions
 from serval.errors import InvalidInputs, MalformedBody, ServiceUnavailable
-from serval.handlers.row_bodies import MOST_BYTES
+from serval.handlers.row_bodies import MOST_BYTES, DistantHandler, distant_handlers
+from serval.inference.loaded import Loaded
 from serval.inference.runtimes import RuntimeFailed
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
@@ -39,8 +39,15 @@ def run(function: InMemoryFunction, bodies: Sequence[bytes], version: str = "1")
 def stage_of(function: InMemoryFunction, **bundle: object) -> BatchStage:
     stage = BatchStage()
     stage.registry.publish(handler_record("adding", b"code", bundle=bundle))
-    versions = ShardVersions(stage.registry.version, stage.load, function.ask)
-    stage.work = replace(stage.work, load=versions.load)
+    find = distant_handlers(function.ask)
+
+    def load(model: str, version: str) -> Loaded:
+        record = stage.registry.version(model, version)
+        handler = find(record)
+        assert handler is not None
+        return Loaded.elsewhere(record, handler)
+
+    stage.work = replace(stage.work, load=load)
     return stage
 
 
@@ -134,8 +141,6 @@ def test_its_cost_is_that_of_both_functions() -> None:
     assert actual < dear_actual
 
 
-def test_a_graph_runs_in_shard_itself() -> None:
-    stage = BatchStage()
-    function = InMemoryFunction(upper)
-    versions = ShardVersions(stage.registry.version, stage.load, function.ask)
-    assert versions.load("adding", "1").model is stage.model
+def test_a_graph_runs_where_it_is_asked_for() -> None:
+    graph = BatchStage().registry.version("adding", "1")
+    assert distant_handlers(InMemoryFunction(upper).ask)(graph) is None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from serval.aws.s3.artifact_downloads import S3ArtifactDownloads
 from serval.bootstrap.log import print_line
+from serval.handlers.row_bodies import Ask, distant_handlers
 from serval.inference.cpu import cpu_class
 from serval.inference.loaded import Limits, LoadedVersions
 from serval.inference.runtimes.onnx import graph_opening
@@ -22,8 +23,9 @@ def graph_versions(
     artifact_bucket: str,
     memory_mib: int,
     limits: Limits,
+    ask: Ask,
 ) -> LoadedVersions:
-    """Build what downloads and opens graphs."""
+    """Build what downloads and opens graphs, and lets handlers' own functions run those."""
     return LoadedVersions(
         find=find,
         store=S3ArtifactDownloads(s3, artifact_bucket),
@@ -32,4 +34,5 @@ def graph_versions(
         limits=limits,
         cpu_class=cpu_class(),
         log=print_line,
+        elsewhere=distant_handlers(ask),
     )

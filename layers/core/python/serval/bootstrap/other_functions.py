@@ -1,11 +1,18 @@
 """What calls functions by their models: those of models' own, and ``wait`` for models on fleets."""
 
+import json
 from collections.abc import Mapping
 
 from serval.aws.signed.addresses import service_url
 from serval.aws.signed.client import SignedClient
 from serval.aws.signed.functions import SignedFunctions
-from serval.settings import SigningSettings
+from serval.models.resource_names import inference_function_name
+from serval.settings import SigningSettings, unpack
+
+ROWS_SECONDS = 60.0
+"""Twice what a model's own function has for a call."""
+ROWS_ATTEMPTS = 9
+"""At a call while Lambda is throttled: about 25 s, after which who called it waits longer."""
 
 
 def signed_functions(
@@ -28,3 +35,16 @@ def signed_functions(
         timeout_seconds=seconds,
     )
     return SignedFunctions(client, names, attempts)
+
+
+def handler_functions(settings: SigningSettings, stage: str, handlers: str) -> SignedFunctions:
+    """Build what lets handlers' own functions answer rows.
+
+    Parameters
+    ----------
+    handlers
+        The models that are handlers on Lambda, as JSON, which may be packed.
+    """
+    models: list[str] = json.loads(unpack(handlers))
+    names = {model: inference_function_name(stage, model) for model in models}
+    return signed_functions(settings, names, ROWS_SECONDS, ROWS_ATTEMPTS)

@@ -8,10 +8,9 @@ from pathlib import Path
 
 from serval.handlers.contents import guess_type
 from serval.handlers.process import HandlerProcess
-from serval.handlers.signature import ACCEPT, ANSWER, BODY, CONTENT_TYPE, HandlerAnswer
+from serval.handlers.signature import HandlerAnswer, HandlerCalls, answer_tensors
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
-from serval.protocol.binary_tensors import bytes_array
 
 
 class HandlerModel:
@@ -36,25 +35,13 @@ class HandlerModel:
 
     def run(self, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> list[Tensor]:
         """Call the handler for each element of ``body``, in order."""
-        given = {tensor.name: tensor.array.ravel().tolist() for tensor in inputs}
-        content_type, accept = (_header(given.get(name)) for name in (CONTENT_TYPE, ACCEPT))
-        answers = [self.call(bytes(body), content_type, accept) for body in given[BODY]]
-        columns = {
-            ANSWER: [answer.body for answer in answers],
-            CONTENT_TYPE: [answer.content_type.encode() for answer in answers],
-        }
-        return [
-            Tensor(spec.name, spec.datatype, bytes_array(columns[spec.name], [len(answers)]))
-            for spec in outputs
-        ]
+        calls = HandlerCalls.of_inputs(inputs)
+        answers = [self.call(body, calls.content_type, calls.accept) for body in calls.bodies]
+        return answer_tensors(answers, outputs)
 
     def interrupt(self) -> None:
         """End the call that is under way, and every later one, with ``RuntimeFailed``."""
         self.process.interrupt()
-
-
-def _header(given: Sequence[bytes] | None) -> str:
-    return given[0].decode(errors="replace") if given else ""
 
 
 def end_handler(process: HandlerProcess, folder: Path) -> None:

@@ -20,7 +20,6 @@ STATUS: dict[type[ServalError], HTTPStatus] = {
     AddressOutOfScope: HTTPStatus.FORBIDDEN,
     errors.ModelNotFound: HTTPStatus.NOT_FOUND,
     errors.ModelVersionNotFound: HTTPStatus.NOT_FOUND,
-    errors.ModelWithoutFleet: HTTPStatus.NOT_FOUND,
     errors.ModelOnFleet: HTTPStatus.NOT_FOUND,
     errors.RequestNotFound: HTTPStatus.NOT_FOUND,
     errors.BatchJobNotFound: HTTPStatus.NOT_FOUND,

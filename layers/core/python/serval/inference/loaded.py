@@ -105,6 +105,11 @@ def keep_all() -> None:
     """Let nothing go."""
 
 
+def nobody_else(record: ModelVersion) -> Model | None:
+    """Return None: every version is loaded here."""
+    return None
+
+
 @dataclass(slots=True)
 class LoadedVersions:
     """Loaded versions, of which the least recently used is evicted when another needs room.
@@ -123,6 +128,8 @@ class LoadedVersions:
     log: Callable[[str], object] = discard
     tidy: Callable[[], object] = keep_all
     """Lets go what is not to be loaded any more."""
+    elsewhere: Callable[[ModelVersion], Model | None] = nobody_else
+    """Finds what asks another process to run a version; None: it is loaded here."""
     _held: OrderedDict[tuple[str, str], Loaded] = field(default_factory=OrderedDict)
 
     def __contains__(self, key: tuple[str, str]) -> bool:
@@ -167,6 +174,8 @@ class LoadedVersions:
             return held
         started = self.clock()
         record = self.find(model, version)
+        if (distant := self.elsewhere(record)) is not None:
+            return Loaded.elsewhere(record, distant)
         loaded = self._load_best(record, started)
         self._held[model, version] = loaded
         return loaded

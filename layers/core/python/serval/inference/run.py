@@ -12,6 +12,7 @@ from serval.errors import (
     InvalidRequest,
     ModelVersionNotFound,
     ServalError,
+    ServiceUnavailable,
 )
 from serval.inference.batching import divide_outputs, has_task_inputs, join_inputs
 from serval.inference.loaded import Loaded, LoadedVersions
@@ -151,7 +152,7 @@ def try_request(loaded: Loaded, request: InferenceRequest) -> Outputs | ServalEr
     """Run one request by itself; return its outputs, or the error that it met."""
     try:
         return run_request(loaded, request)
-    except (InferenceFailed, InvalidRequest) as error:
+    except (InferenceFailed, InvalidRequest, ServiceUnavailable) as error:
         return error
 
 

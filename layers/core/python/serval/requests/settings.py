@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from serval.protocol.limits import ENVIRONMENT_MIB as LOADING_MIB
 from serval.protocol.limits import RequestLimits
 from serval.requests.request import UPLOAD_LIMIT_BYTES
-from serval.settings import CallerSettings, Settings
+from serval.settings import CallerSettings, Settings, SigningSettings
 
 ENVIRONMENT_MIB = 112
 """Memory of a function that submits requests, before one comes."""
@@ -68,7 +68,7 @@ class SubmitSettings(WaitSettings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerSettings(Settings):
+class AnswerSettings(SigningSettings):
     """Environment of ``answer``."""
 
     stage: str
@@ -79,6 +79,8 @@ class AnswerSettings(Settings):
     artifact_bucket: str
     aws_lambda_function_memory_size: int
     ephemeral_storage_mib: int = 512
+    handlers: str = "[]"
+    """The models that are handlers on Lambda, as JSON, which may be packed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

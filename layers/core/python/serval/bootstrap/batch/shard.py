@@ -1,6 +1,5 @@
 """Composition root of ``shard``."""
 
-import json
 from typing import Any
 
 import boto3
@@ -11,21 +10,14 @@ from serval.aws.eventbridge.detection_events import DetectionEvents
 from serval.aws.s3.batch_objects import CONNECTIONS, S3Objects
 from serval.batch.job.layout import ShardItem
 from serval.batch.job.settings import ShardSettings
-from serval.batch.shard.handlers import ShardVersions
 from serval.batch.shard.work import ShardWork
 from serval.bootstrap.function import LambdaFunction
 from serval.bootstrap.loading import graph_versions
-from serval.bootstrap.other_functions import signed_functions
+from serval.bootstrap.other_functions import handler_functions
 from serval.inference.loaded import Limits
-from serval.models.resource_names import inference_function_name
-from serval.settings import unpack
 
 RUNNER = "lambda"
 MIB = 2**20
-ANSWER_SECONDS = 60.0
-"""Twice what a model's own function has for a call."""
-ATTEMPTS = 9
-"""At a call while Lambda is throttled: about 25 s, after which Step Functions waits longer."""
 
 
 def build() -> LambdaFunction[ShardWork]:
@@ -34,25 +26,20 @@ def build() -> LambdaFunction[ShardWork]:
     region, memory_mib = settings.aws_region, settings.aws_lambda_function_memory_size
     dynamodb = boto3.resource("dynamodb", region)
     s3 = boto3.client("s3", region, config=CONNECTIONS)
-    find = DynamoDBRegistry(dynamodb.Table(settings.registry_table)).version
     loaded = graph_versions(
-        find,
+        DynamoDBRegistry(dynamodb.Table(settings.registry_table)).version,
         s3,
         settings.artifact_bucket,
         memory_mib,
         Limits.of_function(memory_mib, settings.ephemeral_storage_mib),
+        handler_functions(settings, settings.stage, settings.handlers).ask,
     )
-    names = {
-        model: inference_function_name(settings.stage, model)
-        for model in json.loads(unpack(settings.handlers))
-    }
-    handlers = signed_functions(settings, names, ANSWER_SECONDS, ATTEMPTS)
     return LambdaFunction(
         "shard",
         ShardWork(
             objects=S3Objects(s3),
             store=JobTable(dynamodb.Table(settings.jobs_table)),
-            load=ShardVersions(find, loaded.get, handlers.ask).load,
+            load=loaded.get,
             send=DetectionEvents(boto3.client("events", region)).send,
             runner=RUNNER,
             memory_mib=memory_mib,

@@ -16,6 +16,7 @@ from serval.aws.sqs.queues import SqsCallbackQueue
 from serval.bootstrap.function import LambdaFunction
 from serval.bootstrap.loading import graph_versions
 from serval.bootstrap.log import print_line
+from serval.bootstrap.other_functions import handler_functions
 from serval.bootstrap.worker.calls import BEATS_A_LEASE, CALLS, UNANSWERED
 from serval.inference.loaded import Limits, on_lambda
 from serval.models.deployed_fleets import LAMBDA
@@ -62,6 +63,7 @@ def build() -> LambdaFunction[Deliveries]:
             Limits.of_function(
                 memory_mib, settings.ephemeral_storage_mib, answer_requests_mib(memory_mib)
             ),
+            handler_functions(settings, settings.stage, settings.handlers).ask,
         ),
         Executors.of_threads(),
     )

@@ -46,7 +46,8 @@ def read(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> Asked[Any]:
     declared = declared_type(call)
     if declared not in MLFLOW_TAKES:
         raise UnsupportedFeature(
-            f"Content-Type {declared!r:.80} given, {' or '.join(MLFLOW_TAKES)} expected"
+            f"Content-Type {declared!r:.80} given, {' or '.join(MLFLOW_TAKES)} expected: write a "
+            "table as 'dataframe_split' or CSV, or run a batch job over a file of Parquet"
         )
     body = to_bytes(call.read_body(limits))
     check_json_size(len(body), limits.json_bytes)

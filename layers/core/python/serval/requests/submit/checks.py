@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from serval.errors import (
     InvalidInputs,
     ModelVersionNotFound,
-    ModelWithoutFleet,
     UnsupportedFeature,
 )
 from serval.inference.batching import has_task_inputs
@@ -39,17 +38,8 @@ class SubmissionChecks:
     _versions: Remembered[tuple[str, str], ModelVersion] = field(default_factory=Remembered)
 
     def find_fleet(self, record: ModelVersion) -> str:
-        """Return the name of the fleet that answers a version's requests, or ``LAMBDA``.
-
-        Raises
-        ------
-        ModelWithoutFleet
-            If it is custom Python on Lambda, which runs in a function of its own.
-        """
-        fleet = self.fleets.models.get(record.model, LAMBDA)
-        if fleet == LAMBDA and record.runtime == "python":
-            raise ModelWithoutFleet(record.model)
-        return fleet
+        """Return the name of the fleet that answers a version's requests, or ``LAMBDA``."""
+        return self.fleets.models.get(record.model, LAMBDA)
 
     def upload_limit(self, model: str) -> int:
         """Return how many bytes an upload for a model may have."""

@@ -38,7 +38,7 @@ class RequestUploads:
         InvalidParameter
             If an upload cannot have this size.
         """
-        self.checks.find_fleet(self.checks.find_version(model, route, wanted))
+        self.checks.find_version(model, route, wanted)
         most = self.checks.upload_limit(model)
         if type(size_bytes) is not int or not 1 <= size_bytes <= most:
             raise InvalidParameter(

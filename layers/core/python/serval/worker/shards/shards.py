@@ -9,14 +9,16 @@ import threading
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from serval.batch.shard.tasks import TaskOutcome
 from serval.worker.program.faults import RETRY_SECONDS, Retries
+
+if TYPE_CHECKING:  # It imports what reads and writes tables, and a shard has a process of its own.
+    from serval.batch.shard.tasks import TaskOutcome
 
 MOST_RECEIPTS = 5
 """A shard is given up after so many workers have begun it without ending or returning it."""
-LATER_SECONDS: Mapping[TaskOutcome, int] = {"given back": 0, "unanswered": RETRY_SECONDS}
+LATER_SECONDS: Mapping["TaskOutcome", int] = {"given back": 0, "unanswered": RETRY_SECONDS}
 """When a shard that was not done is tried again."""
 PAUSED_SECONDS = 60
 """When a shard of a paused model is tried again."""
@@ -58,7 +60,7 @@ class ShardQueue(Protocol):
 class ShardRunner(Protocol):
     """Works on shards."""
 
-    def run(self, body: Mapping[str, Any], keep: Callable[[], object]) -> TaskOutcome:
+    def run(self, body: Mapping[str, Any], keep: Callable[[], object]) -> "TaskOutcome":
         """Work on a shard to its end; ``keep`` is called every few seconds meanwhile."""
 
     def give_up(self, body: Mapping[str, Any], reason: str) -> None:
