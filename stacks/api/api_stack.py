@@ -70,7 +70,7 @@ class ApiStack(Stack):
             storage=storage,
             api=api,
             fleets=models.fleets,
-            stream_url=streams.url.url,
+            streams=streams,
             answer_memory_mib=max([stage.answer_memory_mib, *models.graph_memories]),
             handlers=list(models.handlers),
         )

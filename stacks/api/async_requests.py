@@ -13,6 +13,7 @@ from serval.requests.settings import (
 )
 from stacks.api.http_api import ServalHttpApi
 from stacks.api.inference import model_routes
+from stacks.api.streams import Streams
 from stacks.fleets.control import FleetControl
 from stacks.fleets.rights import FleetRights
 from stacks.stage.layers import Layers
@@ -53,7 +54,7 @@ class AsyncRequests(Construct):
         api: ServalHttpApi,
         rights: FleetRights,
         control: FleetControl,
-        stream_url: str,
+        streams: Streams,
         answer_memory_mib: int,
     ) -> None:
         super().__init__(scope, id_)
@@ -69,12 +70,16 @@ class AsyncRequests(Construct):
         self.requests = self._requests(
             RequestsSettings.environment(
                 streams_table=storage.streams.table.table_name,
-                stream_url=stream_url,
+                stream_url=streams.url.url,
                 **self._settings,
                 **waiting,
             )
         )
-        self.wait = self._wait(WaitSettings.environment(**waking))
+        waits = {**waking, "streams_table": storage.streams.table.table_name}
+        self.wait = self._wait(WaitSettings.environment(stream_url=streams.url.url, **waking))
+        if rights.fleets.models:
+            streams.answer_for(list(rights.fleets.models), WaitSettings.environment(**waits))
+            self._allow_to_make_requests(streams)
         api.route(self.submit, *SUBMIT)
         api.route(self.requests, *REQUESTS)
         routes = [key for model in rights.fleets.models for key in model_routes(model)]
@@ -120,6 +125,7 @@ class AsyncRequests(Construct):
         """Declare the function that waits, with little memory since idle time is billed."""
         function = self._function("wait", "inference", settings, memory_mib=256)
         self._allow_to_make_requests(function)
+        self._storage.registry.grant_issue(function)
         self._storage.requests.grant_read(function)
         return function
 

@@ -9,6 +9,7 @@ from stacks.api.async_requests import AsyncRequests
 from stacks.api.callbacks import Callbacks
 from stacks.api.http_api import ServalHttpApi
 from stacks.api.light_requests import LightRequests
+from stacks.api.streams import Streams
 from stacks.fleets.control import FleetControl
 from stacks.fleets.rights import FleetRights
 from stacks.fleets.sagemaker.control import EndpointControl
@@ -31,7 +32,7 @@ class HeavyModels(Construct):
         storage: StorageStack,
         api: ServalHttpApi,
         fleets: Fleets,
-        stream_url: str,
+        streams: Streams,
         answer_memory_mib: int,
         handlers: Sequence[str],
     ) -> None:
@@ -69,7 +70,7 @@ class HeavyModels(Construct):
             api=api,
             rights=rights,
             control=control,
-            stream_url=stream_url,
+            streams=streams,
             answer_memory_mib=answer_memory_mib,
         )
         self.wait = requests.wait

@@ -1,11 +1,14 @@
 """The function that streams, and its URL: the HTTP API passes on whole answers alone."""
 
+import json
+from collections.abc import Mapping, Sequence
+
 from aws_cdk import Duration
 from aws_cdk.aws_lambda import FunctionUrl, FunctionUrlAuthType, InvokeMode
 from constructs import Construct
 
 from serval.requests.settings import RequestsSettings
-from serval.settings import InferSettings
+from serval.settings import InferSettings, pack
 from stacks.api.inference import EPHEMERAL_STORAGE_MIB, INFERENCE_LAYERS
 from stacks.fleets.rights import FleetRights
 from stacks.stage.layers import Layers
@@ -20,7 +23,8 @@ TIMEOUT = Duration.minutes(15)
 class Streams(ServalFunction):
     """``stream`` for every model on Lambda, with as much memory as the largest of them has.
 
-    It also follows async requests while they are written.
+    It also follows async requests while they are written, and makes those that calls of models on
+    fleets become.
 
     Callers come with an API key, or with a ticket that the HTTP API gave them in a redirect. So
     the URL itself lets everybody in, as the HTTP API does.
@@ -76,3 +80,9 @@ class Streams(ServalFunction):
         self.url: FunctionUrl = self.function.add_function_url(
             auth_type=FunctionUrlAuthType.NONE, invoke_mode=InvokeMode.RESPONSE_STREAM
         )
+
+    def answer_for(self, models: Sequence[str], settings: Mapping[str, str]) -> None:
+        """Let it answer for models on fleets, given the settings of who submits their requests."""
+        own = {"FLEET_MODELS": pack(json.dumps(list(models)))}
+        for name, value in {**settings, **own}.items():
+            self.function.add_environment(name, value)

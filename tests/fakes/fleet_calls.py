@@ -1,18 +1,23 @@
 """Callers of a model on a fleet, and the worker that answers them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from serval.handlers.declaration import MIB, HandlerLimits
 from serval.handlers.opening import HandlerOpening
+from serval.http.wait import WaitEndpoint
 from serval.inference.runtimes.http_completions import Completions
 from serval.inference.runtimes.http_server import Server, ServerDeclaration
 from serval.inference.runtimes.onnx import graph_opening
 from serval.models.version import Form, ModelVersion
+from serval.requests.cancel import Cancel
+from serval.requests.stream.follow import Follow
+from serval.requests.stream.live import ReadLive
+from serval.worker.streams.text import APPEND_SECONDS
 from tests.fakes.secrets import InMemorySecrets
 from tests.fakes.submission import Bench, call
-from tests.fakes.worker import Registry, Stepped, World
+from tests.fakes.worker import LEASE, Registry, Stepped, World
 
 SPEAKER = b"""
 class EndpointHandler:
@@ -60,6 +65,7 @@ class Fleet:
             self.folder,
             store=self.bench.store,
             payloads=self.bench.payloads,
+            streams=self.bench.streams,
             registry=self.registry,
         )
         self.worker = self.world.worker()
@@ -73,9 +79,32 @@ class Fleet:
             ids.clear()
         return self.worker.work()
 
-    def post(self, body: Any, path: str = "/models/textgen", **headers: str) -> dict[str, Any]:
+    def write(self) -> None:
+        """Let the worker work, write a piece of each stream, and append it."""
+        self.work()
+        self.world.clock.pass_seconds(2 * APPEND_SECONDS)
+        self.worker.worker.streams.round()
+
+    def replace_worker(self, name: str) -> None:
+        """Let another worker take the place of one that dies, once its leases have ended."""
+        self.worker = self.world.worker(name)
+        self.world.clock.pass_seconds(LEASE.total_seconds() + 60)
+
+    @property
+    def live(self) -> WaitEndpoint:
+        """Answers in pieces, as the function that streams does."""
+        bench = self.bench
+        follow = Follow(bench.streams, bench.store, bench.time, bench.time.sleep)
+        cancel = Cancel(bench.store, bench.called_back, bench.clock)
+        return replace(
+            bench.wait, live=ReadLive(follow=follow, cancel=cancel, payloads=bench.payloads)
+        )
+
+    def post(
+        self, body: Any, path: str = "/models/textgen", *, live: bool = False, **headers: str
+    ) -> dict[str, Any]:
         """Post as API Gateway brings a call to ``wait``, or ``infer`` hands it on."""
         event = call("wait", path, body, **headers)
         if "/versions/" in path:
             event["pathParameters"] = {"version": path.rpartition("/")[2]}
-        return self.bench.wait.reply(event)
+        return (self.live if live else self.bench.wait).reply(event)

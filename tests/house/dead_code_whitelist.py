@@ -76,6 +76,8 @@ ZeroShotClassification
 ZeroShotImageClassification
 accepts
 answer_chat
+open_chat
+open_completion
 answer_completion
 answer_embeddings
 answers_in_list

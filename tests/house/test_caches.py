@@ -17,6 +17,7 @@ KEPT = {
     "connections.tls_context": "the machine",
     "bootstrap/realtime/describe.cloudwatch": "the environment's region",
     "bootstrap/realtime/stream.request_events": "the environment's settings",
+    "bootstrap/realtime/stream.fleet_calls": "the environment's settings",
     "worker/program/threads.Threads._threads": "name of the thread",
     # What is immutable once it is there.
     "http/protocols/tables.find_columns": "the inputs, their features, the columns, whether named",

@@ -2,17 +2,21 @@
 
 import asyncio
 import json
+import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 
 from serval.client import AsyncClient, BadRequest, Client, Conflict, Missing
-from tests.local.conftest import LocalStage
+from tests.local.conftest import ROOT, LocalStage
 from tests.local.fleet_models.bundles import write_fleet_tale
 
+CLIENTS = ROOT / "build" / "environments" / "clients" / "bin" / "python"
+TALE_TOKENS = 600
 FLOWER = [5.1, 3.5, 1.4, 0.2]
 
 
@@ -59,10 +63,15 @@ def test_an_upload_is_answered_in_the_form_that_it_has(
     assert answer["y"].tolist() == [[3, 5], [7, 9]]
 
 
+@pytest.fixture(scope="module")
+def tale(client: Client, stage: LocalStage, tmp_path_factory: pytest.TempPathFactory) -> None:
+    bundle = write_fleet_tale(tmp_path_factory.mktemp("tale") / "bundle")
+    stage.serval("push", str(bundle), "--wait")
+
+
 def test_a_text_is_read_while_it_is_written_and_again_from_any_event(
-    client: Client, stage: LocalStage, tmp_path: Path
+    client: Client, tale: None
 ) -> None:
-    stage.serval("push", str(write_fleet_tale(tmp_path / "bundle")), "--wait")
     own, parameters = f"tale-{uuid.uuid4().hex[:8]}", {"max_new_tokens": 12}
     events = list(client.stream("fleet-tale", "the cat", parameters=parameters, request_id=own))
     assert [one.number for one in events] == list(range(1, len(events) + 1))
@@ -71,6 +80,54 @@ def test_a_text_is_read_while_it_is_written_and_again_from_any_event(
     answer = json.loads(client.wait(own, model="fleet-tale")["answers"][0])
     assert answer["generated_text"] == text
     assert list(client.events(own, model="fleet-tale", after=5)) == events[5:]
+
+
+STREAMED = """
+import json, sys
+from datetime import datetime, timezone
+import openai
+
+client = openai.OpenAI(base_url=sys.argv[1], api_key=sys.argv[2], max_retries=0, timeout=120)
+asked = json.loads(sys.argv[3])
+wanted = asked | {"stream": True, "stream_options": {"include_usage": True}}
+stream = client.chat.completions.create(**wanted)
+told, came = [], None
+for chunk in stream:
+    came = came or datetime.now(timezone.utc).isoformat()
+    told.append(chunk.model_dump())
+whole = client.chat.completions.create(**asked)
+print(json.dumps({"came": came, "told": told, "whole": whole.model_dump()}))
+"""
+
+
+def test_openais_client_gets_a_fleets_tokens_before_the_text_has_ended(
+    client: Client, stage: LocalStage, tale: None
+) -> None:
+    asked = {
+        "model": "fleet-tale",
+        "messages": [{"role": "user", "content": "the cat"}],
+        "max_tokens": TALE_TOKENS,
+        "extra_body": {"min_new_tokens": TALE_TOKENS},
+    }
+    run = subprocess.run(
+        [CLIENTS, "-c", STREAMED, f"{stage.api_url}/v1", stage.api_key, json.dumps(asked)],
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    said = json.loads(run.stdout)
+    *told, last = said["told"]
+    row = f"{stage.api_url}/async/requests/{last['id'].removeprefix('chatcmpl-')}"
+    request = httpx.get(row, headers={"x-api-key": stage.api_key}).json()
+    assert said["came"] < request["finished"]
+    assert told[0]["choices"][0]["delta"]["role"] == "assistant"
+    text = "".join(chunk["choices"][0]["delta"]["content"] or "" for chunk in told)
+    assert text == said["whole"]["choices"][0]["message"]["content"]
+    assert told[-1]["choices"][0]["finish_reason"] == "length"
+    assert last["usage"] == said["whole"]["usage"]
+    events = list(client.events(request["id"], model="fleet-tale"))
+    assert len(events) == TALE_TOKENS + 1
+    assert "".join(one.data["text"] for one in events[:-1]) == text
 
 
 def test_a_job_is_followed_and_downloaded(

@@ -94,7 +94,14 @@ RIGHTS = {
         {"sqs:GetQueueAttributes": LIGHT},
         sending(DEAD_LIGHT),
     ),
-    "wait": MAKING,
+    "wait": union(MAKING, {"dynamodb:PutItem": {"TICKET#*"}}),
+    "stream": union(
+        MAKING,
+        CHANGING,
+        {"dynamodb:Query": {"streams", "MODELS"}, "dynamodb:DeleteItem": {"TICKET#*"}},
+        {"s3:GetObject": {"models/*"}},
+        CALLING_BACK,
+    ),
     "requests": union(
         READING_KEYS,
         WORKING,

@@ -20,6 +20,8 @@ RECORDED = Path(__file__).parents[2] / "tasks" / "recorded"
 UNRULY = Path(__file__).parents[1] / "handlers" / "unruly"
 SERVER = Path(__file__).parents[2] / "fakes" / "one_model_server.py"
 
+CHAT = "{% for m in messages %}{{ m.role[0] }}: {{ m.content }}\n{% endfor %}a:"
+
 FLEETS = """
 fleets:
   - {name: pair, instance_types: [c7i.large], minimum: 2, maximum: 2}
@@ -138,8 +140,12 @@ def write_fleet_words(folder: Path) -> Path:
 
 
 def write_fleet_tale(folder: Path) -> Path:
-    """Write a recorded export of a model that writes, for a fleet."""
-    return write_recorded(folder, "fleet-tale", "gpt2", "text-generation")
+    """Write a recorded export of a model that writes long texts and chats, for a fleet."""
+    write_recorded(folder, "fleet-tale", "llama", "text-generation")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 2048}))
+    (folder / "chat_template.jinja").write_text(CHAT)
+    return folder
 
 
 def write_recorded(folder: Path, name: str, recorded: str, task: str) -> Path:

@@ -63,6 +63,8 @@ class HttpCall:
     """Of the API key that a ticket stands for; None: the headers have a key."""
     wants_stream: bool = False
     """Whether the answer is to come in pieces, which the protocol finds in the body."""
+    wants_texts: bool = False
+    """Whether it is several texts, which fleets write as a whole."""
     takes_stream: bool = False
     """Whether it may, where the address and the model can; nobody is redirected for it."""
 

@@ -6,11 +6,11 @@ here: what only a task knows, such as its parameters, is checked where it runs.
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
-from serval.errors import InvalidInputs
+from serval.errors import InvalidInputs, UnsupportedFeature
 from serval.handlers.contents import guess_type
 from serval.handlers.signature import ACCEPT, ANSWER, BODY, CONTENT_TYPE, HandlerAnswer
 from serval.inference.loaded import Loaded
@@ -26,8 +26,11 @@ from serval.models.task_signature import (
 from serval.models.tensor import Tensor
 from serval.models.version import ModelVersion
 from serval.protocol.binary_tensors import bytes_array
+from serval.requests.stream.live import LiveText
 from serval.tasks.call import ONE_FILE
 from serval.tasks.openai.call import OpenAICall
+from serval.tasks.openai.chunks import CHUNKS, ChunkWriter
+from serval.tasks.openai.document import split_stream
 from serval.tasks.parameters import Parameters
 from serval.tasks.payload import Payload
 from serval.tasks.task import InputKind, Media
@@ -49,12 +52,22 @@ class Send(Protocol):
         """
 
 
+Begin = Callable[[Sequence[Tensor]], LiveText]
+"""Begins a text on inputs, which is read while it is written."""
+
+
+def refuse_live(inputs: Sequence[Tensor]) -> LiveText:
+    """Refuse to begin a text, where answers come as a whole."""
+    raise UnsupportedFeature("streams come from the address that calls are redirected to")
+
+
 @dataclass(frozen=True, slots=True)
 class DistantModel:
     """A version's artifact, somewhere else."""
 
     record: ModelVersion
     send: Send
+    begin: Begin = refuse_live
 
     def run(self, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> list[Tensor]:
         """Run once on inputs that fit the signature."""
@@ -79,6 +92,26 @@ class DistantModel:
         answer: bytes = answers.array.tolist()[0]
         return answer
 
+    def tell_openai(self, call: OpenAICall) -> Iterator[bytes]:
+        """Answer a call of OpenAI's API in chunks, while the text is written."""
+        from serval.http.protocols.live_events import tell_chunks
+
+        body, with_usage = split_stream(call.body)
+        is_chat, wanted = call.operation == "chat/completions", body.get("logprobs")
+        live = self.begin([bytes_tensor(OPENAI, replace(call, body=body).to_element())])
+
+        def begin_chunks() -> ChunkWriter:
+            record = replace(self.record, version=live.request.version or self.record.version)
+            head = replace(call, id=live.request.id).head(record)
+            return ChunkWriter(
+                head.begin(*CHUNKS[call.operation]),
+                is_chat=is_chat,
+                with_usage=with_usage,
+                with_logprobs=wanted is True if is_chat else wanted is not None,
+            )
+
+        return tell_chunks(live, begin_chunks)
+
 
 @dataclass(frozen=True, slots=True)
 class DistantTask:
@@ -86,6 +119,7 @@ class DistantTask:
 
     name: str
     send: Send
+    begin: Begin = refuse_live
     accepts: None = None
 
     @property
@@ -110,11 +144,18 @@ class DistantTask:
             return [Media(element, guess_type(element)) for element in elements]
         return [json.loads(element) for element in elements]
 
+    def tell(self, payload: Payload) -> Iterator[bytes]:
+        """Answer a text token by token, while the answer is written."""
+        from serval.http.protocols.live_events import tell_tokens
 
-def as_loaded(record: ModelVersion, send: Send) -> Loaded:
+        with_top = payload.parameters.integer("top_n_tokens", 0) > 0
+        return tell_tokens(self.begin(task_tensors(self.takes, payload)), with_top=with_top)
+
+
+def as_loaded(record: ModelVersion, send: Send, begin: Begin = refuse_live) -> Loaded:
     """Return a version that runs somewhere else as a loaded one."""
-    task = None if record.task is None else DistantTask(record.task, send)
-    return Loaded.elsewhere(record, DistantModel(record, send), task)
+    task = None if record.task is None else DistantTask(record.task, send, begin)
+    return Loaded.elsewhere(record, DistantModel(record, send, begin), task)
 
 
 def bytes_tensor(name: str, element: bytes) -> Tensor:

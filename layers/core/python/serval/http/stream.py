@@ -7,7 +7,7 @@ import base64
 import json
 import re
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -21,9 +21,11 @@ from serval.http.aws_failures import translate_aws_failures
 from serval.http.call import IN_PATH, Event, HttpCall, Reply, reply_to
 from serval.http.events import RequestEvents
 from serval.http.infer import InferEndpoint
+from serval.http.protocols.choose import choose_protocol, find_address
 from serval.http.protocols.redirect import TICKET_PARAMETER
 from serval.http.refusals import refuse_by_path
 from serval.http.streams import CHUNKS, HEADERS
+from serval.http.wait import WaitEndpoint
 
 EVENTS = re.compile(r"/async/requests/(?P<id>[^/]+)/events/?")
 FOLLOW_SECONDS = 14 * 60.0
@@ -41,6 +43,9 @@ class StreamEndpoint:
     events: Callable[[], RequestEvents]
     """Returns what follows the streams of async requests."""
     clock: Callable[[], float] = time.time
+    on_fleets: Collection[str] = ()
+    """The models on fleets, which ``fleets`` answers for."""
+    fleets: Callable[[], WaitEndpoint] | None = None
 
     def reply(self, event: Event) -> Iterator[bytes]:
         """Answer an event; the first piece has the status and the headers."""
@@ -65,7 +70,12 @@ class StreamEndpoint:
         if found := EVENTS.fullmatch(call.path):
             call.names = found.groupdict()
             return self._follow(call)
+        if self.fleets is not None and self._asked_model(call) in self.on_fleets:
+            return self.fleets().answer(call)
         return self.endpoint.answer(call)
+
+    def _asked_model(self, call: HttpCall) -> str:
+        return find_address(call, choose_protocol(call.path), self.endpoint.admission)[0]
 
     @translate_aws_failures()
     def _follow(self, call: HttpCall) -> Reply:

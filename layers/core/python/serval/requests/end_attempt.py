@@ -64,11 +64,18 @@ class EndAttempt:
         )
 
     def fail(
-        self, row: AsyncRequest, is_current: IsCurrent, reason: str, *, refused: bool = False
+        self,
+        row: AsyncRequest,
+        is_current: IsCurrent,
+        reason: str,
+        *,
+        refused: bool = False,
+        kind: str | None = None,
     ) -> AsyncRequest | None:
         """Queue a failed attempt again, dead-letter its request, or close it.
 
-        ``refused``: the reason is what the caller asks, so that no attempt could succeed.
+        ``refused``: the reason is what the caller asks, so that no attempt could succeed; ``kind``
+        is the class of error then.
         """
         if not is_current(row):
             return None
@@ -82,7 +89,7 @@ class EndAttempt:
         return self._change(
             row,
             is_current,
-            lambda now: lifecycle.fail(now, reason, self.clock(), refused=refused),
+            lambda now: lifecycle.fail(now, reason, self.clock(), refused=refused, kind=kind),
         )
 
     def give_back(self, row: AsyncRequest, is_current: IsCurrent) -> AsyncRequest | None:
@@ -99,9 +106,10 @@ class EndAttempt:
         """Close a request that nobody runs, as its caller wished."""
         return self._close_unbegun(row, lifecycle.close_cancelled(row, self.clock()))
 
-    def refuse(self, row: AsyncRequest, reason: str) -> bool:
-        """Close a request that nobody runs for what it asks."""
-        return self._close_unbegun(row, lifecycle.fail(row, reason, self.clock(), refused=True))
+    def refuse(self, row: AsyncRequest, reason: str, kind: str | None = None) -> bool:
+        """Close a request that nobody runs for what it asks, which is a class of error."""
+        after = lifecycle.fail(row, reason, self.clock(), refused=True, kind=kind)
+        return self._close_unbegun(row, after)
 
     def exhaust(self, row: AsyncRequest) -> bool:
         """Dead-letter and close a request whose last attempt was lost with its runner."""

@@ -106,15 +106,22 @@ def succeed(
 
 
 def fail(
-    request: AsyncRequest, reason: str, now: datetime, *, refused: bool = False
+    request: AsyncRequest,
+    reason: str,
+    now: datetime,
+    *,
+    refused: bool = False,
+    kind: str | None = None,
 ) -> AsyncRequest:
     """Close it with a reason.
 
-    ``refused``: the request itself is at fault, so another attempt would not help.
+    ``refused``: the request itself is at fault, so another attempt would not help. ``kind``: the
+    class of error, where that is known.
     """
     if request.cancel_requested:
         return close_cancelled(request, now)
-    return replace(_close(request, now), status="failed", error=reason, refused=refused)
+    closed = _close(request, now)
+    return replace(closed, status="failed", error=reason, refused=refused, error_kind=kind)
 
 
 def close_cancelled(request: AsyncRequest, now: datetime) -> AsyncRequest:
@@ -164,6 +171,7 @@ def retry(request: AsyncRequest, now: datetime) -> AsyncRequest:
         cancel_requested=False,
         error=None,
         refused=False,
+        error_kind=None,
         finished=None,
         callback_sent=None,
         callback_error=None,

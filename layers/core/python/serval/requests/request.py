@@ -77,6 +77,8 @@ class AsyncRequest:
     """Why it failed, or why its last attempt did."""
     refused: bool = False
     """The request itself was at fault: a 400 for a caller who waits."""
+    error_kind: str | None = None
+    """Name of the class of what was wrong with it; None: unknown, as in earlier rows."""
     output_key: str | None = None
     """Where its SageMaker endpoint writes the result; None: it runs on no endpoint."""
     failure_key: str | None = None

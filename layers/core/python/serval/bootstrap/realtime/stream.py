@@ -1,5 +1,6 @@
 """Composition root of ``stream``."""
 
+import json
 from functools import cache
 
 from serval.aws.runtime_loop import Handler, serve_streams
@@ -9,14 +10,25 @@ from serval.bootstrap.realtime.infer import inference_endpoint
 from serval.bootstrap.realtime.tickets import tickets
 from serval.http.events import RequestEvents
 from serval.http.stream import StreamEndpoint
-from serval.settings import InferSettings
+from serval.http.wait import WaitEndpoint
+from serval.settings import InferSettings, unpack
 
 
 def build() -> LambdaFunction[StreamEndpoint]:
     """Build the function from its environment, once per cold start."""
     settings = InferSettings.from_environment()
     endpoint = inference_endpoint(settings, streams=True)
-    return http_function("stream", StreamEndpoint(endpoint, tickets(settings), request_events))
+    on_fleets: list[str] = json.loads(unpack(settings.fleet_models))
+    return http_function(
+        "stream",
+        StreamEndpoint(
+            endpoint,
+            tickets(settings),
+            request_events,
+            on_fleets=frozenset(on_fleets),
+            fleets=fleet_calls if on_fleets else None,
+        ),
+    )
 
 
 @cache
@@ -25,6 +37,14 @@ def request_events() -> RequestEvents:
     from serval.bootstrap.requests.requests import follow_events
 
     return follow_events()
+
+
+@cache
+def fleet_calls() -> WaitEndpoint:
+    """Build what answers calls of models on fleets when one comes: it imports boto3."""
+    from serval.bootstrap.requests.wait import live_endpoint
+
+    return live_endpoint()
 
 
 def serve(handler: Handler) -> None:

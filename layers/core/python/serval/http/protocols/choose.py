@@ -45,5 +45,5 @@ def find_address(
     try:
         return protocol.address(call)
     except ServalError:
-        admission.authenticate(call.headers)
+        admission.authenticate(call.headers, key_hash=call.key_hash)
         raise

@@ -15,12 +15,13 @@ from typing import Any
 from serval.errors import InvalidParameter, PathNotFound
 from serval.http.call import JSON, HttpCall
 from serval.http.distant import DistantModel
+from serval.http.protocols.in_events import in_event, in_events
 from serval.http.protocols.protocol import Asked, AskedStream, Written
 from serval.http.refusals import describe_for_openai
 from serval.http.status import status_of
 from serval.inference.loaded import Loaded
 from serval.protocol.content import to_bytes
-from serval.protocol.events import DONE, EVENT_STREAM, write_event
+from serval.protocol.events import DONE, EVENT_STREAM
 from serval.protocol.limits import RequestLimits
 from serval.tasks.call import write_json
 from serval.tasks.openai.call import (
@@ -31,7 +32,12 @@ from serval.tasks.openai.call import (
     answer_call,
     stream_call,
 )
-from serval.tasks.openai.document import asks_for_stream, read_body, split_stream
+from serval.tasks.openai.document import (
+    asks_for_stream,
+    asks_for_texts,
+    read_body,
+    split_stream,
+)
 from serval.tasks.openai.whole_stream import chunk_answer
 
 PATH = re.compile(r"(?:/models/[^/]+)?/v1/(.+?)/?")
@@ -43,7 +49,8 @@ FEWER = "ask for fewer choices, dimensions or inputs at once, or for 'base64'"
 def address(call: HttpCall) -> tuple[str, str | None]:
     """Return the model in the path or the body, and the version in a header."""
     operation = _find_operation(call)
-    call.wants_stream = operation in STREAMS and asks_for_stream(_read_document(call))
+    if operation in STREAMS and asks_for_stream(document := _read_document(call)):
+        call.wants_stream, call.wants_texts = True, asks_for_texts(document)
     if call.path.startswith("/models/"):
         return call.model, call.version
     model = _read_document(call).get("model")
@@ -76,11 +83,13 @@ def read(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> Asked[bytes]:
 
 def stream(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> AskedStream:
     """Read a body that asks for a stream."""
-    asked = _read_asked(loaded, call)
+    asked, record, model = _read_asked(loaded, call), loaded.record, loaded.model
+    if isinstance(model, DistantModel):
+        pieces = model.tell_openai(asked)
+    else:
+        pieces = in_events(stream_call(asked, record, loaded.task))
     return AskedStream(
-        stream_call(asked, loaded.record, loaded.task),
-        lambda error: describe_for_openai(error, status_of(error)),
-        DONE,
+        pieces, lambda error: in_event(describe_for_openai(error, status_of(error))), DONE
     )
 
 
@@ -97,8 +106,7 @@ def write(answer: bytes) -> Written:
 def write_chunks(answer: bytes, *, with_usage: bool) -> Written:
     """Write an answer that came whole as the events of a stream."""
     chunks = chunk_answer(json.loads(answer), with_usage=with_usage)
-    events = [write_event(write_json(chunk)) for chunk in chunks]
-    return Written(b"".join(events) + DONE, EVENT_STREAM, lambda _: FEWER)
+    return Written(b"".join(map(in_event, chunks)) + DONE, EVENT_STREAM, lambda _: FEWER)
 
 
 def _find_operation(call: HttpCall) -> str:

@@ -64,6 +64,8 @@ def stream(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> AskedStream
     UnsupportedFeature
         If the version has another task, or none.
     """
+    from serval.http.distant import DistantTask
+    from serval.http.protocols.in_events import in_event, in_events
     from serval.tasks.call import check_text_size
     from serval.tasks.generation.stream_text import stream_text
     from serval.tasks.generation.text_generation import TextGeneration
@@ -71,7 +73,7 @@ def stream(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> AskedStream
 
     record, task = loaded.record, loaded.task
     refuse_without_words(record)
-    if not isinstance(task, TextGeneration):
+    if not isinstance(task, TextGeneration | DistantTask):
         raise UnsupportedFeature(
             f"model {record.model!r} version {record.version!r} answers as a whole: streams need "
             "the task 'text-generation'; leave 'stream' out"
@@ -80,8 +82,13 @@ def stream(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> AskedStream
     body = call.read_body(limits)
     payload = read_payload(body, content_type, task, limits.json_bytes, streams=True)
     check_text_size(payload.inputs)
-    documents = stream_text(task, payload.inputs, payload.parameters)
-    return AskedStream(documents, lambda error: {"error": str(error), "error_type": "generation"})
+    if isinstance(task, DistantTask):
+        pieces = task.tell(payload)
+    else:
+        pieces = in_events(stream_text(task, payload.inputs, payload.parameters))
+    return AskedStream(
+        pieces, lambda error: in_event({"error": str(error), "error_type": "generation"})
+    )
 
 
 def read(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> Asked[Any]:

@@ -41,14 +41,12 @@ class Asked(Generic[Answer]):
 class AskedStream:
     """What a call asks of a loaded version, in pieces."""
 
-    documents: Iterator[dict[str, Any]]
+    pieces: Iterator[bytes]
     """The answer's, the first of which raises what ``Asked.run`` raises."""
-    write_error: Callable[[ServalError], dict[str, Any]]
+    write_error: Callable[[ServalError], bytes]
     """Writes what goes wrong after the first, for the protocol's clients."""
     end: bytes = b""
     """What the protocol ends a stream with."""
-    write: Callable[[dict[str, Any]], bytes] | None = None
-    """Writes a document; None: as a server-sent event."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """The protocol's own, in lower case; its content type if it sends no events."""
 

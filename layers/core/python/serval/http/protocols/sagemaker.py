@@ -9,9 +9,10 @@ What the body is, its content says: an inference request of the Open Inference P
 inputs as V1 and MLflow have them, CSV, an array of numpy, or what a task or a handler takes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote
 
 import simdjson
@@ -46,7 +47,6 @@ from serval.protocol.content import to_bytes
 from serval.protocol.delimited import read_npy, write_csv, write_npy
 from serval.protocol.event_stream import EVENT_STREAM, write_message
 from serval.protocol.events import EVENT_STREAM as SERVER_SENT
-from serval.protocol.events import write_event
 from serval.protocol.json_values import json_object
 from serval.protocol.limits import RequestLimits
 from serval.protocol.nested import fit_ones
@@ -126,17 +126,18 @@ def stream(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> AskedStream
         "content-type": EVENT_STREAM,
         f"{PREFIX}content-type": SERVER_SENT,
     }
-    return AskedStream(asked.documents, _write_failure, write=_in_message, headers=headers)
+    return AskedStream(_in_messages(asked.pieces), _write_failure, headers=headers)
 
 
-def _write_failure(error: ServalError) -> dict[str, Any]:
-    return {"Message": str(error), "ErrorCode": FAILED}
+def _write_failure(error: ServalError) -> bytes:
+    document = {"Message": str(error), "ErrorCode": FAILED}
+    return write_message(EXCEPTION, write_json(document))
 
 
-def _in_message(document: Mapping[str, Any]) -> bytes:
-    if document.get("ErrorCode") == FAILED:
-        return write_message(EXCEPTION, write_json(document))
-    return write_message(PART, write_event(write_json(document)))
+def _in_messages(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    with closing(cast(Generator[bytes, None, None], pieces)):
+        for piece in pieces:
+            yield write_message(PART, piece)
 
 
 def in_event_stream(written: Written) -> Written:

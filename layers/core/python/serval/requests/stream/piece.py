@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from serval.models.task_signature import NAMES, PARAMETERS
+from serval.models.task_signature import NAMES, OPENAI, PARAMETERS
 
 if TYPE_CHECKING:  # the functions that follow streams have no numpy
     from serval.models.tensor import Tensor
@@ -21,6 +21,8 @@ class LikelyToken:
     id: int
     text: str
     logprob: float
+    special: bool = False
+    """Whether it is no text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +33,10 @@ class Piece:
     """Its place in the stream, from 1."""
     id: int
     text: str
-    """What can be read with it; empty while bytes of a character are missing."""
+    """What can be read with it; empty while bytes of a character are missing, or the end of the
+    text may turn out to be a stop string."""
+    word: str | None = None
+    """What the token adds by itself; None: ``text``."""
     special: bool = False
     """Whether the token is no text."""
     logprob: float | None = None
@@ -81,37 +86,43 @@ def read_pieces(first: int, text: str) -> tuple[Piece, ...]:
 
 def _row(piece: Piece) -> list[Any]:
     """Return a piece as a list without the members that say nothing at its end."""
-    top = [[one.id, one.text, one.logprob] for one in piece.top]
+    top = [[one.id, one.text, one.logprob, *[1] * one.special] for one in piece.top]
     row = [
         piece.id,
         piece.text,
         piece.logprob,
         piece.finish,
         piece.prompt_tokens,
-        int(piece.special),
-        top,
+        1 if piece.special else None,
+        top or None,
+        piece.word,
     ]
-    while not row[-1] and len(row) > 2:
+    while row[-1] is None:
         row.pop()
     return row
 
 
 def _piece(number: int, row: Sequence[Any]) -> Piece:
-    members: list[Any] = [*row, *[None] * (7 - len(row))]
-    token, text, logprob, finish, prompt_tokens, special, top = members
+    members: list[Any] = [*row, *[None] * (8 - len(row))]
+    token, text, logprob, finish, prompt_tokens, special, top, word = members
     return Piece(
         number=number,
         id=token,
         text=text,
+        word=word,
         special=bool(special),
         logprob=logprob,
-        top=tuple(LikelyToken(*one) for one in top or ()),
+        top=tuple(_likely(*one) for one in top or ()),
         finish=finish,
         prompt_tokens=prompt_tokens,
     )
 
 
+def _likely(token: int, text: str, logprob: float, special: int = 0) -> LikelyToken:
+    return LikelyToken(token, text, logprob, bool(special))
+
+
 def is_one_text(inputs: "Sequence[Tensor]") -> bool:
-    """Return whether these are inputs of a task that writes one text after one."""
-    given = [tensor for tensor in inputs if tensor.name != PARAMETERS]
-    return [(one.name, one.array.shape) for one in given] == [(NAMES["text"], (1,))]
+    """Return whether these are inputs of a task that writes one text, or a call that may be."""
+    given = [(one.name, one.array.shape) for one in inputs if one.name != PARAMETERS]
+    return given in ([(NAMES["text"], (1,))], [(OPENAI, (1,))])

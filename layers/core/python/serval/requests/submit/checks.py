@@ -80,19 +80,26 @@ class SubmissionChecks:
         else:
             check_json_size(submission.size_bytes if length is None else length)
 
+    def can_stream(self, record: ModelVersion) -> bool:
+        """Return whether a version's answers can be read while they are written."""
+        return self._why_whole(record) is None
+
     def _check_streams(self, record: ModelVersion) -> None:
         """Refuse a stream of a version that answers only as a whole, or that runs where all do."""
+        if (why := self._why_whole(record)) is not None:
+            raise UnsupportedFeature(why)
+
+    def _why_whole(self, record: ModelVersion) -> str | None:
         if record.task != STREAMED_TASK:
-            raise UnsupportedFeature(
+            return (
                 f"model {record.model!r} version {record.version} has {record.task or 'no task'}: "
                 f"streams need the task {STREAMED_TASK!r}"
             )
         fleet = self.fleets.by_name.get(self.find_fleet(record))
-        if fleet is None or fleet.kind != "spot":
-            where = f"fleet {fleet.name!r} is of the kind {fleet.kind!r}" if fleet else ON_LAMBDA
-            raise UnsupportedFeature(
-                f"{where}, whose answers come as a whole: streams need a fleet of the kind 'spot'"
-            )
+        if fleet is not None and fleet.kind == "spot":
+            return None
+        where = f"fleet {fleet.name!r} is of the kind {fleet.kind!r}" if fleet else ON_LAMBDA
+        return f"{where}, whose answers come as a whole: streams need a fleet of the kind 'spot'"
 
 
 def check_words(record: ModelVersion, inputs: Sequence[Tensor]) -> None:

@@ -172,10 +172,12 @@ class TextGeneration:
             text = pieces[token.item].add(token.id, last=token.finish is not None)
             yield WrittenToken(token, text)
 
-    def follow(self, prompt: list[int], settings: GenerationSettings) -> Iterator[WrittenToken]:
-        """Write after one prompt, token by token."""
+    def follow(
+        self, prompt: list[int], settings: GenerationSettings, written: Sequence[int] = ()
+    ) -> Iterator[WrittenToken]:
+        """Write after one prompt, token by token; ``written`` as for ``steps``."""
         [prompts] = make_batches([prompt], self.tokenizer.pad_id, mixed=self.decoder.pads)
-        return self.steps(prompts, settings)
+        return self.steps(prompts, settings, written)
 
     def _writing(self, prompts: Prompts, settings: GenerationSettings) -> Writing:
         bound = settings.bound(prompts.ids.shape[1], self.positions, DEFAULT_NEW_TOKENS)

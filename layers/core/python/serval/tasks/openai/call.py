@@ -5,9 +5,9 @@ element of ``answers``.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from importlib import import_module
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from serval.errors import InvalidInputs, InvalidParameter
 from serval.foreign import refusing
@@ -19,6 +19,9 @@ from serval.tasks.call import write_json
 from serval.tasks.openai.body_rules import check_body
 from serval.tasks.openai.document import AnswerHead, read_body
 from serval.tasks.task import Task
+
+if TYPE_CHECKING:
+    from serval.tasks.openai.one_text import OneText
 
 OPERATIONS: Mapping[str, str] = {
     "chat/completions": "chat:answer_chat",
@@ -34,10 +37,16 @@ STREAMS: Mapping[str, str] = {
     "completions": "completions:stream_completion",
 }
 """What may be asked for in pieces, in the same way."""
+TEXTS: Mapping[str, str] = {
+    "chat/completions": "chat:open_chat",
+    "completions": "completions:open_completion",
+}
+"""What is one text that another process may go on with, likewise."""
 MOST_BYTES = 2**22
 """Of a body: text is bounded more narrowly."""
 Answer = Callable[[Task | None, Mapping[str, Any], AnswerHead], dict[str, Any]]
 Stream = Callable[[Task | None, Mapping[str, Any], AnswerHead], Iterator[dict[str, Any]]]
+OpenText = Callable[[Task | None, Mapping[str, Any], AnswerHead, Sequence[int]], "OneText"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +122,7 @@ def answer_call(call: OpenAICall, record: ModelVersion, task: Task | None) -> di
     InvalidRequest
         If the version has another task, or the body asks for what it does not do.
     """
-    module, _, name = OPERATIONS[call.operation].partition(":")
-    answer = cast(Answer, getattr(import_module(f"serval.tasks.openai.{module}"), name))
+    answer = cast(Answer, _find(OPERATIONS, call))
     return answer(task, call.body, call.head(record))
 
 
@@ -122,9 +130,46 @@ def stream_call(
     call: OpenAICall, record: ModelVersion, task: Task | None
 ) -> Iterator[dict[str, Any]]:
     """Answer a call in chunks; the first raises what ``answer_call`` raises."""
-    module, _, name = STREAMS[call.operation].partition(":")
-    stream = cast(Stream, getattr(import_module(f"serval.tasks.openai.{module}"), name))
+    stream = cast(Stream, _find(STREAMS, call))
     return stream(task, call.body, call.head(record))
+
+
+def open_call(
+    element: bytes,
+    record: ModelVersion,
+    task: Task | None,
+    name: str,
+    seed: int,
+    begun: Sequence[int],
+) -> "OneText":
+    """Open the text that a call asks for, which came as an element of a tensor.
+
+    Parameters
+    ----------
+    name
+        What the answer is called.
+    seed
+        What the text is drawn by, unless the call has a seed: the same for each attempt.
+    begun
+        The tokens that were written before.
+
+    Raises
+    ------
+    InvalidRequest
+        As ``answer_call`` does, or if it asks for no text, or for several.
+    """
+    call = OpenAICall.from_element(element)
+    if call.operation not in TEXTS:
+        raise InvalidParameter("operation", call.operation, f"one of: {', '.join(TEXTS)}")
+    given = call.body.get("seed")
+    body = {**call.body, "seed": seed if given is None else given}
+    opened = cast(OpenText, _find(TEXTS, call))
+    return opened(task, body, replace(call, id=name).head(record), begun)
+
+
+def _find(functions: Mapping[str, str], call: OpenAICall) -> Any:
+    module, _, name = functions[call.operation].partition(":")
+    return getattr(import_module(f"serval.tasks.openai.{module}"), name)
 
 
 def answer_calls(elements: Sequence[bytes], record: ModelVersion, task: Task) -> list[Tensor]:

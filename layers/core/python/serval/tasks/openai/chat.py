@@ -1,24 +1,21 @@
 """``POST /v1/chat/completions``: a chat goes on, by a model of text-generation."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from serval.errors import InvalidParameter, UnsupportedFeature
 from serval.tasks.call import check_text_size
 from serval.tasks.generation.chat_template import ChatTemplate
 from serval.tasks.generation.prompts import encode_prompts
-from serval.tasks.generation.text_generation import TextGeneration, WrittenToken
+from serval.tasks.generation.text_generation import TextGeneration
 from serval.tasks.openai.body_rules import CHAT, LENGTHS
-from serval.tasks.openai.chunks import ChunkWriter
+from serval.tasks.openai.chunks import CHUNKS, ChunkWriter
 from serval.tasks.openai.document import AnswerHead, read_parameters, split_stream
+from serval.tasks.openai.one_text import OneText
 from serval.tasks.openai.telling import tell
-from serval.tasks.openai.writing import (
-    WantedTexts,
-    read_top,
-    read_wanted,
-    token_logprob,
-    write,
-)
+from serval.tasks.openai.told import chat_logprobs
+from serval.tasks.openai.writing import Texts, WantedTexts, read_top, read_wanted, write
 from serval.tasks.parameters import Parameters
 from serval.tasks.task import Task
 
@@ -36,14 +33,32 @@ def answer_chat(task: Task | None, document: Mapping[str, Any], head: AnswerHead
         If a parameter or a message is wrong, or the model holds no chats.
     """
     task, given, wanted = _read_chat(task, document, head)
-    answered = write(task, wanted)
+    return _describe(given, head, write(task, wanted))
+
+
+def open_chat(
+    task: Task | None, document: Mapping[str, Any], head: AnswerHead, begun: Sequence[int]
+) -> OneText:
+    """Open a chat whose answer is written token by token; ``begun`` as in ``OneText``.
+
+    Raises
+    ------
+    InvalidRequest
+        As ``answer_chat`` does, or if several answers are wanted.
+    """
+    task, given, wanted = _read_chat(task, document, head)
+    return OneText(task, wanted, begun, partial(_describe, given, head))
+
+
+def _describe(given: Parameters, head: AnswerHead, answered: Texts) -> dict[str, Any]:
+    with_logprobs = _top(given) is not None
     return {
         **head.begin("chatcmpl", "chat.completion"),
         "choices": [
             {
                 "index": index,
                 "message": {"role": "assistant", "content": choice.text, "refusal": None},
-                "logprobs": _logprobs(task, choice.tokens, given),
+                "logprobs": chat_logprobs(choice.tokens) if with_logprobs else None,
                 "finish_reason": choice.finish_reason,
             }
             for index, choice in enumerate(answered.choices)
@@ -64,16 +79,15 @@ def stream_chat(
     """
     document, with_usage = split_stream(document)
     task, given, wanted = _read_chat(task, document, head)
-    chunks = ChunkWriter(head.begin("chatcmpl", "chat.completion.chunk"), wanted, with_usage)
+    chunks = ChunkWriter(
+        head.begin(*CHUNKS["chat/completions"]),
+        is_chat=True,
+        with_usage=with_usage,
+        with_logprobs=_top(given) is not None,
+    )
     for told in tell(task, wanted):
-        if chunks.is_first(told):
-            yield chunks.write(told.index, delta={"role": "assistant", "content": ""})
-        if told.text or told.tokens:
-            logprobs = _logprobs(task, told.tokens, given)
-            yield chunks.write(told.index, delta={"content": told.text}, logprobs=logprobs)
-        if told.finish_reason is not None:
-            yield chunks.write(told.index, told.finish_reason, delta={})
-    yield from chunks.end()
+        yield from chunks.write(told)
+    yield from chunks.end(sum(map(len, wanted.prompts)))
 
 
 def _read_chat(
@@ -168,18 +182,3 @@ def _top(given: Parameters) -> int | None:
             "top_logprobs", given.get("top_logprobs"), "nothing, unless 'logprobs' is true,"
         )
     return None
-
-
-def _logprobs(
-    task: TextGeneration, tokens: Sequence[WrittenToken], given: Parameters
-) -> dict[str, Any] | None:
-    if _top(given) is None:
-        return None
-    content = [
-        {
-            **token_logprob(one.text, one.token.logprob),
-            "top_logprobs": [token_logprob(task.word(token), log) for token, log in one.token.top],
-        }
-        for one in tokens
-    ]
-    return {"content": content, "refusal": None}

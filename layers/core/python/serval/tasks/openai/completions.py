@@ -1,18 +1,20 @@
 """``POST /v1/completions``: text after a prompt, by a model of text-generation."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate
+from functools import partial
 from typing import Any
 
 from serval.errors import InvalidParameter
 from serval.tasks.call import check_text_size
 from serval.tasks.generation.prompts import encode_prompts
-from serval.tasks.generation.text_generation import TextGeneration, WrittenToken
+from serval.tasks.generation.text_generation import TextGeneration
 from serval.tasks.openai.body_rules import COMPLETION
-from serval.tasks.openai.chunks import ChunkWriter
+from serval.tasks.openai.chunks import CHUNKS, ChunkWriter
 from serval.tasks.openai.document import AnswerHead, read_parameters, split_stream
+from serval.tasks.openai.one_text import OneText
 from serval.tasks.openai.telling import tell
-from serval.tasks.openai.writing import WantedTexts, read_top, read_wanted, write
+from serval.tasks.openai.told import completion_logprobs
+from serval.tasks.openai.writing import Texts, WantedTexts, read_top, read_wanted, write
 from serval.tasks.parameters import Parameters
 from serval.tasks.payload import MOST_INPUTS
 from serval.tasks.task import Task
@@ -31,14 +33,40 @@ def answer_completion(
         If a parameter or a prompt is wrong, or the model writes no text after a prompt.
     """
     task, given, wanted = _read_completion(task, document, head)
-    answered = write(task, wanted)
+    return _describe(task, wanted, given, head, write(task, wanted))
+
+
+def open_completion(
+    task: Task | None, document: Mapping[str, Any], head: AnswerHead, begun: Sequence[int]
+) -> OneText:
+    """Open a completion that is written token by token; ``begun`` as in ``OneText``.
+
+    Raises
+    ------
+    InvalidRequest
+        As ``answer_completion`` does, or if several texts or the prompt are wanted back.
+    """
+    task, given, wanted = _read_completion(task, document, head)
+    if given.flag("echo", default=False):
+        raise InvalidParameter("echo", True, "false (of a stream)")
+    return OneText(task, wanted, begun, partial(_describe, task, wanted, given, head))
+
+
+def _describe(
+    task: TextGeneration,
+    wanted: WantedTexts,
+    given: Parameters,
+    head: AnswerHead,
+    answered: Texts,
+) -> dict[str, Any]:
+    with_logprobs = _top(given) is not None
     return {
         **head.begin("cmpl", "text_completion"),
         "choices": [
             {
                 "index": index,
                 "text": _echo(task, wanted, given, index) + choice.text,
-                "logprobs": _logprobs(task, choice.tokens, given),
+                "logprobs": completion_logprobs(choice.tokens) if with_logprobs else None,
                 "finish_reason": choice.finish_reason,
             }
             for index, choice in enumerate(answered.choices)
@@ -59,19 +87,16 @@ def stream_completion(
     """
     document, with_usage = split_stream(document)
     task, given, wanted = _read_completion(task, document, head)
-    chunks = ChunkWriter(head.begin("cmpl", "text_completion"), wanted, with_usage)
-    offset = 0
+    chunks = ChunkWriter(
+        head.begin(*CHUNKS["completions"]),
+        is_chat=False,
+        with_usage=with_usage,
+        with_logprobs=_top(given) is not None,
+        echo=partial(_echo, task, wanted, given),
+    )
     for told in tell(task, wanted):
-        text = told.text
-        if chunks.is_first(told):
-            text, offset = _echo(task, wanted, given, told.index) + text, 0
-        if text or told.tokens:
-            logprobs = _logprobs(task, told.tokens, given, offset)
-            yield chunks.write(told.index, text=text, logprobs=logprobs)
-            offset += sum(len(one.text) for one in told.tokens)
-        if told.finish_reason is not None:
-            yield chunks.write(told.index, told.finish_reason, text="")
-    yield from chunks.end()
+        yield from chunks.write(told)
+    yield from chunks.end(sum(map(len, wanted.prompts)))
 
 
 def _read_completion(
@@ -126,21 +151,3 @@ def _is_ids(task: TextGeneration, value: Any) -> bool:
     size = task.tokenizer.tokenizer.get_vocab_size()
     is_list = isinstance(value, list) and bool(value)
     return is_list and all(type(one) is int and 0 <= one < size for one in value)
-
-
-def _logprobs(
-    task: TextGeneration, tokens: Sequence[WrittenToken], given: Parameters, offset: int = 0
-) -> dict[str, Any] | None:
-    """Write tokens with their probabilities; the first begins at a character of the text."""
-    if _top(given) is None:
-        return None
-    lengths = [len(one.text) for one in tokens]
-    return {
-        "tokens": [one.text for one in tokens],
-        "token_logprobs": [one.token.logprob for one in tokens],
-        # Of tokens that read alike the likeliest counts.
-        "top_logprobs": [
-            {task.word(token): log for token, log in reversed(one.token.top)} for one in tokens
-        ],
-        "text_offset": list(accumulate(lengths, initial=offset))[:-1],
-    }

@@ -127,6 +127,14 @@ def asks_for_stream(document: Mapping[str, Any]) -> bool:
     return document.get(STREAM) is True
 
 
+def asks_for_texts(document: Mapping[str, Any]) -> bool:
+    """Return whether more is wanted than one text after one prompt."""
+    prompt = document.get("prompt")
+    several = isinstance(prompt, list) and len(prompt) > 1 and not isinstance(prompt[0], int)
+    counts = [document.get(name) for name in ("n", "best_of")]
+    return several or document.get("echo") is True or any(one not in (None, 1) for one in counts)
+
+
 def split_stream(document: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
     """Return what a body says beside the wish for a stream, and whether its end has the usage.
 

@@ -1,28 +1,14 @@
 """Choices that are told while they are written: what no later token can change."""
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from serval.tasks.generation.stops import find_stop, possible_stop
 from serval.tasks.generation.text_generation import TextGeneration, WrittenToken
 from serval.tasks.generation.wording import UNSETTLED, Pieces, clean_spaces
-from serval.tasks.openai.writing import WantedTexts, finish_reason
+from serval.tasks.openai.told import Told, WaitingTokens
+from serval.tasks.openai.writing import WantedTexts, finish_reason, in_words
 from serval.tasks.parameters import Parameters
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What one more token tells of a choice."""
-
-    index: int
-    """Which choice."""
-    text: str
-    """What comes next of its text; perhaps nothing yet."""
-    tokens: Sequence[WrittenToken] = ()
-    """The tokens whose text begins in what was told by now."""
-    finish_reason: str | None = None
-    """Why the choice ends here."""
 
 
 def tell(task: TextGeneration, wanted: WantedTexts) -> Iterator[Told]:
@@ -55,10 +41,7 @@ class Telling:
     _decoded: str = ""
     _told: int = 0
     """How many characters of the text were told."""
-    _waiting: deque[tuple[int, WrittenToken]] = field(default_factory=deque)
-    """Tokens with where their text begins."""
-    _begun: int = 0
-    """How many characters the tokens have together."""
+    _waiting: WaitingTokens = field(default_factory=WaitingTokens)
 
     def __post_init__(self) -> None:
         wording = self.task.wording
@@ -70,8 +53,7 @@ class Telling:
         token, is_last = written.token, written.token.finish is not None
         self._decoded += self._pieces.add(token.id, last=is_last)
         if token.id not in self.task.wording.special:
-            self._waiting.append((self._begun, written))
-            self._begun += len(written.text)
+            self._waiting.add(in_words(self.task, written))
         text = clean_spaces(self._decoded) if self._cleans else self._decoded
         if self._cleans and not is_last:
             text = text[: max(0, len(text) - UNSETTLED)]
@@ -84,10 +66,6 @@ class Telling:
         return Told(
             self.index,
             news,
-            list(self._release()),
+            self._waiting.release(self._told),
             finish_reason(token, end) if is_last else None,
         )
-
-    def _release(self) -> Iterator[WrittenToken]:
-        while self._waiting and self._waiting[0][0] < self._told:
-            yield self._waiting.popleft()[1]

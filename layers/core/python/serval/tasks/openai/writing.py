@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from serval.errors import ContextTooLong
 from serval.tasks.generation.loop import GeneratedToken
@@ -10,6 +9,7 @@ from serval.tasks.generation.settings import MOST_NEW_TOKENS, SETTINGS, Generati
 from serval.tasks.generation.stops import LENGTH, find_stop
 from serval.tasks.generation.text_generation import Continuation, TextGeneration, WrittenToken
 from serval.tasks.openai.body_rules import MOST_CHOICES
+from serval.tasks.openai.told import TokenInWords, count_usage
 from serval.tasks.parameters import Parameters
 
 MOST_TOP = 20
@@ -22,7 +22,7 @@ class Choice:
     text: str
     """Without the stop string that ended it."""
     finish_reason: str
-    tokens: Sequence[WrittenToken]
+    tokens: Sequence[TokenInWords]
     """Those that the text is of."""
 
 
@@ -50,12 +50,7 @@ class WantedTexts:
 
     def usage(self, written: int) -> dict[str, int]:
         """Return how many tokens were read, and written."""
-        read = sum(map(len, self.prompts))
-        return {
-            "prompt_tokens": read,
-            "completion_tokens": written,
-            "total_tokens": read + written,
-        }
+        return count_usage(sum(map(len, self.prompts)), written)
 
 
 def read_wanted(
@@ -98,7 +93,14 @@ def read_wanted(
 def write(task: TextGeneration, wanted: WantedTexts) -> Texts:
     """Write all texts."""
     settings = wanted.settings
-    found = task.attempts(wanted.prompts, settings, wanted.count // wanted.repeats)
+    return gather(
+        task, wanted, task.attempts(wanted.prompts, settings, wanted.count // wanted.repeats)
+    )
+
+
+def gather(task: TextGeneration, wanted: WantedTexts, found: Sequence[list[Continuation]]) -> Texts:
+    """Make choices of what was written after each prompt, each time that it differs."""
+    settings = wanted.settings
     choices = [_choose(task, one, settings) for tries in found for one in tries * wanted.repeats]
     written = sum(len(one.tokens) for tries in found for one in tries)
     return Texts(choices, wanted.usage(wanted.repeats * written))
@@ -132,7 +134,8 @@ def _choose(task: TextGeneration, found: Continuation, settings: GenerationSetti
     end = find_stop(text, settings.stop)
     reason = finish_reason(found.tokens[-1].token, end)
     text = text[:end]
-    return Choice(text, reason, list(_tokens_of(task, text, found.tokens)))
+    tokens = [in_words(task, one) for one in _tokens_of(task, text, found.tokens)]
+    return Choice(text, reason, tokens)
 
 
 def finish_reason(last: GeneratedToken, stopped_at: int | None) -> str:
@@ -160,6 +163,7 @@ def read_top(given: Parameters, name: str) -> int:
     return given.integer(name, 0, most=MOST_TOP)
 
 
-def token_logprob(text: str, logprob: float | None) -> dict[str, Any]:
-    """Write a token of a chat with its logarithmic probability."""
-    return {"token": text, "logprob": logprob, "bytes": list(text.encode("utf-8", "replace"))}
+def in_words(task: TextGeneration, written: WrittenToken) -> TokenInWords:
+    """Return a token as answers tell it."""
+    top = [(task.word(token), log) for token, log in written.token.top]
+    return TokenInWords(written.text, written.token.logprob, top)

@@ -56,7 +56,10 @@ class Close:
     def fail(self, one: Held, error: ServalError) -> Fate:
         """End a failed attempt; one that is tried again waits a while."""
         row, refused = one.known, fault_of(error) == "caller"
-        after = self.end_attempt.fail(row, self._is_current(one), str(error), refused=refused)
+        kind = type(error).__name__ if refused else None
+        after = self.end_attempt.fail(
+            row, self._is_current(one), str(error), refused=refused, kind=kind
+        )
         return self._fate(one, after, backoff_seconds(row.attempts))
 
     def give_back(self, one: Held, seconds: int) -> Fate:
@@ -70,7 +73,8 @@ class Close:
 
     def refuse(self, one: Held, error: ServalError) -> Fate:
         """Close a request that has not begun with what is wrong with it."""
-        return "delete" if self.end_attempt.refuse(one.known, str(error)) else "leave"
+        closed = self.end_attempt.refuse(one.known, str(error), type(error).__name__)
+        return "delete" if closed else "leave"
 
     def judge(self, one: Held) -> Fate | None:
         """Return the fate of a message whose request is not to be run; None if it is."""

@@ -3,11 +3,12 @@
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from serval.inference.loaded import Loaded
 from serval.inference.run import Outputs
+from serval.models.task_signature import OPENAI
 from serval.requests.request import AsyncRequest
 from serval.requests.stream.piece import LikelyToken, Piece, StreamChunk
 from serval.worker.queue.held import Held
@@ -15,6 +16,7 @@ from serval.worker.queue.held import Held
 if TYPE_CHECKING:  # a worker of tensors pays for no task
     from serval.tasks.generation.stream import TextStream
     from serval.tasks.generation.text_generation import WrittenToken
+    from serval.tasks.openai.one_text import OneText
 
 APPEND_SECONDS = 0.1
 """How often a stream's pieces are appended, at most."""
@@ -116,24 +118,46 @@ class GeneratedPieces:
     def pieces(self) -> Iterator[Piece]:
         """Write the text, piece by piece."""
         for number, written in enumerate(self.text, start=1):
-            yield self._piece(number, written)
+            yield make_piece(number, written, self.text)
 
     def outputs(self) -> Outputs:
         """Return the answer as a whole."""
         return self.text.outputs()
 
-    def _piece(self, number: int, written: "WrittenToken") -> Piece:
-        token, text = written.token, self.text
-        return Piece(
-            number=number,
-            id=token.id,
-            text=written.text,
-            special=text.is_special(token.id),
-            logprob=token.logprob,
-            top=tuple(LikelyToken(one, text.word(one), log) for one, log in token.top),
-            finish=token.finish,
-            prompt_tokens=None if token.finish is None else len(text.prompt),
-        )
+
+@dataclass(frozen=True, slots=True)
+class ToldPieces:
+    """``StreamedText`` of a call of OpenAI's API: a piece has what its token tells."""
+
+    text: "OneText"
+
+    def pieces(self) -> Iterator[Piece]:
+        """Write the text, piece by piece."""
+        for number, (written, told) in enumerate(self.text, start=1):
+            piece = make_piece(number, written, self.text)
+            word = None if told.text == piece.text else piece.text
+            yield replace(piece, text=told.text, word=word, finish=told.finish_reason)
+
+    def outputs(self) -> Outputs:
+        """Return the answer as a whole."""
+        return self.text.outputs()
+
+
+def make_piece(number: int, written: "WrittenToken", text: "TextStream | OneText") -> Piece:
+    """Make a piece of a token."""
+    token = written.token
+    return Piece(
+        number=number,
+        id=token.id,
+        text=written.text,
+        special=text.is_special(token.id),
+        logprob=token.logprob,
+        top=tuple(
+            LikelyToken(one, text.word(one), log, text.is_special(one)) for one, log in token.top
+        ),
+        finish=token.finish,
+        prompt_tokens=None if token.finish is None else len(text.prompt),
+    )
 
 
 def open_text(loaded: Loaded, held: Held) -> StreamedText:
@@ -144,7 +168,13 @@ def open_text(loaded: Loaded, held: Held) -> StreamedText:
     InvalidRequest
         If what it asks for is no stream of the version.
     """
+    name, inputs = held.known.id, held.read.inputs
+    seed, begun = seed_of(name), logged_tokens(held.chunks)
+    if inputs[0].name == OPENAI:
+        from serval.tasks.openai.call import open_call
+
+        [element] = inputs[0].array.tolist()
+        return ToldPieces(open_call(element, loaded.record, loaded.task, name, seed, begun))
     from serval.tasks.generation.stream import open_stream
 
-    seed, begun = seed_of(held.known.id), logged_tokens(held.chunks)
-    return GeneratedPieces(open_stream(loaded.task, held.read.inputs, seed, begun))
+    return GeneratedPieces(open_stream(loaded.task, inputs, seed, begun))

@@ -1,0 +1,83 @@
+"""Texts of a fleet as server-sent events, while they are written.
+
+An event that ends what a piece tells has the piece's number for its id: whoever was cut off goes on
+behind it at ``GET /async/requests/{id}/events``.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from serval.http.protocols.in_events import in_event
+from serval.requests.stream.live import LiveText
+from serval.requests.stream.piece import Piece
+from serval.tasks.generation.wording import token_object
+from serval.tasks.openai.chunks import ChunkWriter
+from serval.tasks.openai.told import TokenInWords, Told, WaitingTokens
+
+STILL_HERE = b": nothing yet\n"
+"""A comment, which keeps a connection open. No empty line follows: openai's client would take that
+for the end of an event."""
+
+
+def tell_chunks(live: LiveText, begin: Callable[[], ChunkWriter]) -> Iterator[bytes]:
+    """Write the chunks of a call of OpenAI's API, which begin once the version is known."""
+    chunks: ChunkWriter | None = None
+    waiting, told, read = WaitingTokens(), 0, 0
+    for piece in live.pieces():
+        if piece is None:
+            yield STILL_HERE
+            continue
+        chunks = chunks or begin()
+        told += len(piece.text)
+        if not piece.special:
+            waiting.add(_in_words(piece))
+        released = waiting.release(told)
+        documents = list(chunks.write(Told(0, piece.text, released, piece.finish)))
+        yield from _number_last(documents, piece.number)
+        read = piece.prompt_tokens or 0
+    if chunks is not None:
+        yield from map(in_event, chunks.end(read))
+
+
+def tell_tokens(live: LiveText, *, with_top: bool) -> Iterator[bytes]:
+    """Write an event for each token, as ``serval.tasks.generation.stream_text`` does.
+
+    The last one waits for the request's result, which has the whole text.
+    """
+    for piece in live.pieces():
+        if piece is None:
+            yield STILL_HERE
+            continue
+        event: dict[str, Any] = {
+            "index": piece.number,
+            "token": token_object(piece.id, piece.text, piece.logprob, special=piece.special),
+            "generated_text": None,
+            "details": None,
+        }
+        if with_top:
+            event["top_tokens"] = [
+                token_object(likely.id, likely.text, likely.logprob, special=likely.special)
+                for likely in piece.top
+            ]
+        if piece.finish is not None:
+            answer = json.loads(live.answer())
+            event["generated_text"] = answer["generated_text"]
+            event["details"] = {
+                "finish_reason": piece.finish,
+                "generated_tokens": piece.number,
+                "input_length": piece.prompt_tokens,
+                "seed": answer.get("details", {}).get("seed"),
+            }
+        yield in_event(event, piece.number)
+
+
+def _number_last(documents: list[dict[str, Any]], number: int) -> Iterator[bytes]:
+    """Write what one piece tells; the last event has its number."""
+    for at, document in enumerate(documents, start=1):
+        yield in_event(document, number if at == len(documents) else None)
+
+
+def _in_words(piece: Piece) -> TokenInWords:
+    top = [(one.text, one.logprob) for one in piece.top]
+    return TokenInWords(piece.text if piece.word is None else piece.word, piece.logprob, top)
