@@ -4,13 +4,47 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from serval.handlers.contents import guess_type
 from serval.handlers.process import HandlerProcess
-from serval.handlers.signature import HandlerAnswer, HandlerCalls, answer_tensors
+from serval.handlers.signature import ACCEPT, ANSWER, BODY, CONTENT_TYPE, HandlerAnswer
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
+from serval.protocol.binary_tensors import bytes_array
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerCalls:
+    """Calls of a handler, as tensors of its signature bring them."""
+
+    bodies: Sequence[bytes]
+    content_type: str = ""
+    """Of all bodies; empty: unknown."""
+    accept: str = ""
+
+    @classmethod
+    def of_inputs(cls, inputs: Sequence[Tensor]) -> "HandlerCalls":
+        """Read inputs that fit the signature."""
+        given = {tensor.name: tensor.array.ravel().tolist() for tensor in inputs}
+        headers = [
+            given[name][0].decode(errors="replace") if given.get(name) else ""
+            for name in (CONTENT_TYPE, ACCEPT)
+        ]
+        return cls([bytes(body) for body in given[BODY]], *headers)
+
+
+def answer_tensors(answers: Sequence[HandlerAnswer], outputs: Sequence[TensorSpec]) -> list[Tensor]:
+    """Return those outputs that are asked for, with an element for each answer."""
+    columns = {
+        ANSWER: [answer.body for answer in answers],
+        CONTENT_TYPE: [answer.content_type.encode() for answer in answers],
+    }
+    return [
+        Tensor(spec.name, spec.datatype, bytes_array(columns[spec.name], [len(answers)]))
+        for spec in outputs
+    ]
 
 
 class HandlerModel:

@@ -22,8 +22,8 @@ from typing import Any, Literal
 
 from serval.errors import InvalidInputs, InvalidRequest, ServalError, ServiceUnavailable
 from serval.handlers.declaration import DEFAULT_LIMITS, MIB
-from serval.handlers.model import HandlerModel
-from serval.handlers.signature import HandlerAnswer, HandlerCalls, answer_tensors
+from serval.handlers.model import HandlerCalls, HandlerModel, answer_tensors
+from serval.handlers.signature import HandlerAnswer
 from serval.inference.loaded import Loaded
 from serval.inference.runtimes import RuntimeFailed
 from serval.models.signature import TensorSpec
