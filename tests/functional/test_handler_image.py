@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from serval.handlers.row_bodies import RowAnswers, RowBodies
 from serval.handlers.model import HandlerCalls
+from serval.handlers.row_bodies import RowAnswers, RowBodies
 from stacks.stage.handler_code import HandlerPackages
 from stacks.stage.handler_image import HandlerImage, image_folder
 from tests.fakes.emulator import emulator

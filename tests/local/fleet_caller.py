@@ -145,7 +145,7 @@ class Caller:
 
         def spoken() -> bool:
             state = self.state(fleet)
-            assert state.machines >= workers, state
+            assert state.machines >= workers or not state.woken, state
             processes = {one["worker"] for one in self.workers(fleet)}
             heard = {one.worker.rpartition("-")[0] for one in self.fleets.workers(fleet)}
             return len(processes & heard) == workers
