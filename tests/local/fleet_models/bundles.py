@@ -24,14 +24,14 @@ CHAT = "{% for m in messages %}{{ m.role[0] }}: {{ m.content }}\n{% endfor %}a:"
 
 FLEETS = """
 fleets:
-  - {name: pair, instance_types: [c7i.large], minimum: 2, maximum: 2}
+  - {name: pair, instance_types: [c7i.2xlarge], minimum: 2, maximum: 2}
   - {name: sleepy, instance_types: [c7i.large], maximum: 2, target_age_seconds: 5,
      idle_seconds: 180}
   - {name: brittle, instance_types: [c7i.large]}
   - {name: boxes, accelerator: nvidia, instance_types: [g6.xlarge]}
   - {name: managed, kind: sagemaker, accelerator: nvidia, instance_types: [ml.g6.xlarge]}
 """
-"""``pair`` is never asleep; ``sleepy`` sleeps; the workers of ``brittle`` are there to crash;
+"""``pair`` is never asleep, and its price is known; ``sleepy`` sleeps; the workers of ``brittle`` are there to crash;
 ``boxes`` has a container of its model's own."""
 
 
