@@ -24,7 +24,7 @@ def ticks(caller: Caller) -> str:
 
 
 def long_idle(caller: Caller) -> str:
-    """Let a tick come after an hour without work, or the stage's own; tell why it did what it did."""
+    """Let a tick come after an hour without work, be it the stage's own; return its reason."""
     caller.change(FLEET, idle_since=timestamp(utc_now() - timedelta(hours=1)))
     caller.invoke("tick")
     return caller.state(FLEET).reason

@@ -31,8 +31,8 @@ fleets:
   - {name: boxes, accelerator: nvidia, instance_types: [g6.xlarge]}
   - {name: managed, kind: sagemaker, accelerator: nvidia, instance_types: [ml.g6.xlarge]}
 """
-"""``pair`` is never asleep, and its price is known; ``sleepy`` sleeps; the workers of ``brittle`` are there to crash;
-``boxes`` has a container of its model's own."""
+"""``pair`` is never asleep, and its price is known; ``sleepy`` sleeps; the workers of ``brittle``
+are there to crash; ``boxes`` has a container of its model's own."""
 
 
 def whole(name: str, value: int) -> dict[str, Any]:
