@@ -9,12 +9,16 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from serval.errors import UnsupportedFeature
+from serval.http.distant import DistantTask
 from serval.http.protocols.redirect import StreamRedirect
 from serval.http.stream import StreamEndpoint
 from serval.models.route import Route
+from serval.models.tensor import Tensor
 from serval.tasks.generation.stream_text import stream_text
 from serval.tasks.openai.call import OpenAICall, stream_call
 from serval.tasks.parameters import Parameters
+from serval.tasks.payload import Payload
 from tests.fakes.fleet_calls import Fleet
 from tests.fakes.inference import bench as inference_bench
 from tests.fakes.submission import call
@@ -316,6 +320,15 @@ def test_a_call_that_wants_a_stream_is_sent_to_where_tokens_come_as_they_are_bor
     assert newest(fleet).status == "running"
     assert events(pieces)
     assert sum(bench.limits.taken.values()) == 1
+
+
+def test_where_answers_come_whole_no_text_is_begun() -> None:
+    def send(*_: Any, **__: Any) -> list[Tensor]:
+        raise AssertionError("nothing is sent")
+
+    task = DistantTask("text-generation", send)
+    with pytest.raises(UnsupportedFeature, match="redirected"):
+        list(task.tell(Payload(["The"], False, Parameters())))
 
 
 def test_texts_that_a_log_cannot_hold_come_whole(fleet: Fleet) -> None:

@@ -19,7 +19,7 @@ from serval.protocol.events import EVENT_STREAM
 from serval.requests.access import RequestAccess
 from serval.requests.cancel import Cancel
 from serval.requests.request import AsyncRequest
-from serval.requests.stream.follow import Follow, Followed, StreamEnd
+from serval.requests.stream.follow import QUIET_LOOKS, Follow, Followed, StreamEnd
 from serval.requests.stream.piece import Piece
 from serval.requests.wait import WaitingPlaces
 
@@ -32,8 +32,6 @@ AGAIN = "retry: 50\n\n"
 """A reader whose connection has ended comes again after so many milliseconds."""
 STILL_HERE = ": nothing yet\n\n"
 """A comment, which keeps a connection open."""
-QUIET_LOOKS = 30
-"""Looks in a row that bring nothing before a comment is sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +88,7 @@ class RequestEvents:
                     yield STILL_HERE
         except GeneratorExit:
             if cancelled:
-                self._cancel(request)
+                self.cancel.cancel_left(request.id)
             raise
 
     def _collect(self, request: AsyncRequest, after: int, seconds: float) -> str:
@@ -112,11 +110,6 @@ class RequestEvents:
     def _find(self, call: HttpCall) -> AsyncRequest:
         caller = self.admission.authenticate(call.headers, key_hash=call.key_hash)
         return self.access.find(caller, call.names["id"], call.query.get("model"))
-
-    def _cancel(self, request: AsyncRequest) -> None:
-        current = self.follow.store.find(request.id)
-        if current is not None and current.open:
-            self.cancel.cancel(current)
 
 
 def cancels(call: HttpCall) -> bool:

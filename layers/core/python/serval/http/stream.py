@@ -7,11 +7,9 @@ import base64
 import json
 import re
 import time
-from collections.abc import Callable, Collection, Generator, Iterator
-from contextlib import closing
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import cast
 from urllib.parse import unquote
 
 from serval.access.api_key import hash_api_key
@@ -26,10 +24,10 @@ from serval.http.protocols.redirect import TICKET_PARAMETER
 from serval.http.refusals import refuse_by_path
 from serval.http.streams import CHUNKS, HEADERS
 from serval.http.wait import WaitEndpoint
+from serval.protocol.events import closing_source
+from serval.requests.stream.follow import FOLLOW_SECONDS
 
 EVENTS = re.compile(r"/async/requests/(?P<id>[^/]+)/events/?")
-FOLLOW_SECONDS = 14 * 60.0
-"""How long a request is followed; Lambda ends a call after 15 minutes."""
 PRELUDE_END = bytes(8)
 """Between status and headers, and the body."""
 
@@ -95,7 +93,7 @@ class StreamEndpoint:
 
 def _encode(events: Iterator[str]) -> Iterator[bytes]:
     """Encode events; to leave off early closes what they come from."""
-    with closing(cast(Generator[str, None, None], events)):
+    with closing_source(events):
         for event in events:
             yield event.encode()
 

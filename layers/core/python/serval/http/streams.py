@@ -1,16 +1,14 @@
 """Answers in pieces: server-sent events."""
 
 import json
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
-from typing import cast
 
 from serval.errors import ServalError
 from serval.http.call import Log, Reply
 from serval.http.protocols.protocol import AskedStream
 from serval.http.status import status_of
-from serval.protocol.events import EVENT_STREAM
+from serval.protocol.events import EVENT_STREAM, closing_source
 
 HEADERS: Mapping[str, str] = {"content-type": EVENT_STREAM, "cache-control": "no-cache"}
 CHUNKS = "chunks"
@@ -32,7 +30,7 @@ def open_stream(asked: AskedStream, headers: Mapping[str, str], log: Log) -> Rep
 
 def _all_pieces(first: bytes, asked: AskedStream, log: Log) -> Iterator[bytes]:
     """Yield all pieces; to leave off early closes what they come from."""
-    with closing(cast(Generator[bytes, None, None], asked.pieces)):
+    with closing_source(asked.pieces):
         yield first
         try:
             yield from asked.pieces

@@ -5,10 +5,10 @@ for it. A request that takes longer goes on, and the error names it.
 """
 
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import cast
 
 from serval.access.admission import Admission, SubmitLimit
@@ -17,7 +17,7 @@ from serval.errors import StillWaiting
 from serval.http.aws_failures import translate_aws_failures
 from serval.http.bodies import SentBody, read_sent_body
 from serval.http.call import JSON, Event, HttpCall, Log, Reply, reply_to
-from serval.http.distant import as_loaded, refuse_live
+from serval.http.distant import as_loaded
 from serval.http.events import cancels
 from serval.http.protocols import v2
 from serval.http.protocols.choose import choose_protocol, find_address
@@ -31,6 +31,7 @@ from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
 from serval.models.version import ModelVersion
 from serval.protocol.client import read_response, write_request
+from serval.protocol.events import closing_source
 from serval.protocol.limits import MOST, RequestLimits
 from serval.requests.ports import Payloads
 from serval.requests.request import AsyncRequest
@@ -80,7 +81,7 @@ class WaitEndpoint:
             return self.redirect.reply(call, caller)
         self.rate_limit.take(caller)
         if goes_live and self.live is not None:
-            return self._stream(cast(StreamProtocol, protocol), waiting)
+            return self._stream(cast(StreamProtocol, protocol), waiting, self.live)
         if protocol is v2:
             return self._reply_as_stored(waiting)
         return self._reply_in(protocol, waiting)
@@ -89,9 +90,9 @@ class WaitEndpoint:
         """Return whether the version writes texts where they can be read meanwhile."""
         return self.submit.checks.can_stream(waiting.record)
 
-    def _stream(self, protocol: StreamProtocol, waiting: "WaitingCall") -> Reply:
+    def _stream(self, protocol: StreamProtocol, waiting: "WaitingCall", reading: ReadLive) -> Reply:
         """Reply with pieces, the first of which has come."""
-        loaded = as_loaded(waiting.record, waiting.send, waiting.begin)
+        loaded = as_loaded(waiting.record, waiting.send, partial(waiting.begin, reading))
         asked = protocol.stream(loaded, waiting.call, self.limits)
         reply = open_stream(replace(asked, pieces=_translate(asked.pieces)), {}, self.log)
         row = waiting.answered
@@ -170,14 +171,12 @@ class WaitingCall:
         self._answered = request
         return result
 
-    def begin(self, inputs: Sequence[Tensor]) -> LiveText:
+    def begin(self, reading: ReadLive, inputs: Sequence[Tensor]) -> LiveText:
         """Submit inputs, and return their text, which is read while it is written."""
-        if self.endpoint.live is None:
-            return refuse_live(inputs)
         cancelled = cancels(self.call)
         head, content = write_request(inputs, RESULT, binary_outputs=False)
         request = self._submit(SentBody(content, len(head)), stream=True)
-        live = LiveText(request, self.endpoint.live, self._left, cancelled)
+        live = LiveText(request, reading, self._left, cancelled)
         self._answered = live
         return live
 
@@ -218,7 +217,7 @@ class WaitingCall:
 
 def _translate(pieces: Iterator[bytes]) -> Iterator[bytes]:
     """Yield pieces; raise ``RegistryUnavailable`` where AWS does not answer."""
-    with translate_aws_failures(), closing(cast(Generator[bytes, None, None], pieces)):
+    with translate_aws_failures(), closing_source(pieces):
         yield from pieces
 
 

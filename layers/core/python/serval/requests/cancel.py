@@ -33,3 +33,9 @@ class Cancel:
         if after.callback_due:
             self.callbacks.send(after.id, after.submitter)
         return after
+
+    def cancel_left(self, request_id: str) -> None:
+        """Cancel a request that its reader has left, if it is still open."""
+        current = self.store.find(request_id)
+        if current is not None and current.open:
+            self.cancel(current)

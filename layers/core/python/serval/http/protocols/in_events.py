@@ -1,10 +1,9 @@
 """Answers as server-sent events, a document of JSON each."""
 
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import closing
-from typing import Any, cast
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from serval.protocol.events import write_event
+from serval.protocol.events import closing_source, write_event
 from serval.tasks.call import write_json
 
 
@@ -15,6 +14,6 @@ def in_event(document: Mapping[str, Any], number: int | None = None) -> bytes:
 
 def in_events(documents: Iterator[dict[str, Any]]) -> Iterator[bytes]:
     """Write documents as events; to leave off early closes what they come from."""
-    with closing(cast(Generator[dict[str, Any], None, None], documents)):
+    with closing_source(documents):
         for document in documents:
             yield in_event(document)

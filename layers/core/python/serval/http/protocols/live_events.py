@@ -10,8 +10,8 @@ from typing import Any
 
 from serval.http.protocols.in_events import in_event
 from serval.requests.stream.live import LiveText
-from serval.requests.stream.piece import Piece
-from serval.tasks.generation.wording import token_object
+from serval.requests.stream.piece import LikelyToken, Piece
+from serval.tasks.generation.wording import last_event, token_event, token_object
 from serval.tasks.openai.chunks import ChunkWriter
 from serval.tasks.openai.told import TokenInWords, Told, WaitingTokens
 
@@ -49,26 +49,12 @@ def tell_tokens(live: LiveText, *, with_top: bool) -> Iterator[bytes]:
         if piece is None:
             yield STILL_HERE
             continue
-        event: dict[str, Any] = {
-            "index": piece.number,
-            "token": token_object(piece.id, piece.text, piece.logprob, special=piece.special),
-            "generated_text": None,
-            "details": None,
-        }
-        if with_top:
-            event["top_tokens"] = [
-                token_object(likely.id, likely.text, likely.logprob, special=likely.special)
-                for likely in piece.top
-            ]
+        top = [_token(likely) for likely in piece.top] if with_top else None
+        event = token_event(piece.number, _token(piece), top)
         if piece.finish is not None:
             answer = json.loads(live.answer())
-            event["generated_text"] = answer["generated_text"]
-            event["details"] = {
-                "finish_reason": piece.finish,
-                "generated_tokens": piece.number,
-                "input_length": piece.prompt_tokens,
-                "seed": answer.get("details", {}).get("seed"),
-            }
+            text, seed = answer["generated_text"], answer.get("details", {}).get("seed")
+            event = last_event(event, text, piece.finish, piece.prompt_tokens, seed)
         yield in_event(event, piece.number)
 
 
@@ -76,6 +62,10 @@ def _number_last(documents: list[dict[str, Any]], number: int) -> Iterator[bytes
     """Write what one piece tells; the last event has its number."""
     for at, document in enumerate(documents, start=1):
         yield in_event(document, number if at == len(documents) else None)
+
+
+def _token(one: Piece | LikelyToken) -> dict[str, Any]:
+    return token_object(one.id, one.text, one.logprob, special=one.special)
 
 
 def _in_words(piece: Piece) -> TokenInWords:

@@ -9,10 +9,9 @@ What the body is, its content says: an inference request of the Open Inference P
 inputs as V1 and MLflow have them, CSV, an array of numpy, or what a task or a handler takes.
 """
 
-from collections.abc import Generator, Iterator
-from contextlib import closing
+from collections.abc import Iterator
 from functools import partial
-from typing import Any, cast
+from typing import Any
 from urllib.parse import unquote
 
 import simdjson
@@ -47,6 +46,7 @@ from serval.protocol.content import to_bytes
 from serval.protocol.delimited import read_npy, write_csv, write_npy
 from serval.protocol.event_stream import EVENT_STREAM, write_message
 from serval.protocol.events import EVENT_STREAM as SERVER_SENT
+from serval.protocol.events import closing_source
 from serval.protocol.json_values import json_object
 from serval.protocol.limits import RequestLimits
 from serval.protocol.nested import fit_ones
@@ -135,7 +135,7 @@ def _write_failure(error: ServalError) -> bytes:
 
 
 def _in_messages(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    with closing(cast(Generator[bytes, None, None], pieces)):
+    with closing_source(pieces):
         for piece in pieces:
             yield write_message(PART, piece)
 

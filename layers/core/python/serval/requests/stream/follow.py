@@ -10,6 +10,10 @@ from serval.requests.request import AsyncRequest
 from serval.requests.stream.log import StreamLog
 from serval.requests.stream.piece import Piece
 
+FOLLOW_SECONDS = 14 * 60.0
+"""How long a request is followed; Lambda ends a call after 15 minutes."""
+QUIET_LOOKS = 30
+"""Looks in a row that bring nothing before a reader is sent a sign of life."""
 FIRST_SECONDS = 0.03
 """How long a reader that has just read something waits until it looks again."""
 LONGEST_SECONDS = 0.5

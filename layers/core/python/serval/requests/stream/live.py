@@ -10,13 +10,9 @@ from serval.requests.cancel import Cancel
 from serval.requests.ports import Payloads
 from serval.requests.request import AsyncRequest
 from serval.requests.result import read_result
-from serval.requests.stream.follow import Follow, StreamEnd
+from serval.requests.stream.follow import FOLLOW_SECONDS, QUIET_LOOKS, Follow, StreamEnd
 from serval.requests.stream.piece import Piece
 
-FOLLOW_SECONDS = 14 * 60.0
-"""How long a request is followed; Lambda ends a call after 15 minutes."""
-QUIET_LOOKS = 30
-"""Looks in a row that bring nothing before that is said."""
 RESULT = OPENAI_SIGNATURE.outputs
 """What a text is as a result, whoever asked for it."""
 
@@ -59,7 +55,7 @@ class LiveText:
             yield from self._pieces()
         except GeneratorExit:
             if self.cancels:
-                self._cancel()
+                self.reading.cancel.cancel_left(self.request.id)
             raise
 
     def answer(self) -> bytes:
@@ -104,8 +100,3 @@ class LiveText:
         [answers] = read_response(result, None if length is None else str(length), RESULT)
         answer: bytes = answers.array.tolist()[0]
         return answer
-
-    def _cancel(self) -> None:
-        current = self.reading.follow.store.find(self.request.id)
-        if current is not None and current.open:
-            self.reading.cancel.cancel(current)

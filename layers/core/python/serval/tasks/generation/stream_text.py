@@ -5,6 +5,7 @@ from typing import Any
 
 from serval.errors import InvalidInputs, InvalidParameter
 from serval.tasks.generation.text_generation import TextGeneration, WrittenToken, refuse_others
+from serval.tasks.generation.wording import last_event, token_event
 from serval.tasks.parameters import Parameters
 from serval.tasks.text.inputs import check_text
 
@@ -35,20 +36,11 @@ def stream_text(
     tokens: list[WrittenToken] = []
     for written in task.follow(prompt, settings):
         tokens.append(written)
-        event: dict[str, Any] = {
-            "index": len(tokens),
-            "token": task.describe_token(written),
-            "generated_text": None,
-            "details": None,
-        }
-        if settings.top_tokens:
-            event["top_tokens"] = task.describe_top(written)
-        if written.token.finish is not None:
-            event["generated_text"] = task.text_of(text, tokens, parameters)
-            event["details"] = {
-                "finish_reason": written.token.finish,
-                "generated_tokens": len(tokens),
-                "input_length": len(prompt),
-                "seed": settings.seed if settings.do_sample else None,
-            }
+        top = task.describe_top(written) if settings.top_tokens else None
+        event = token_event(len(tokens), task.describe_token(written), top)
+        finish = written.token.finish
+        if finish is not None:
+            whole = task.text_of(text, tokens, parameters)
+            seed = settings.seed if settings.do_sample else None
+            event = last_event(event, whole, finish, len(prompt), seed)
         yield event

@@ -1,6 +1,6 @@
 """Tokens to text: a whole text at its end, or piece by piece while it is written."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -108,3 +108,27 @@ class Pieces:
 def token_object(token: int, text: str, logprob: float | None, *, special: bool) -> dict[str, Any]:
     """Return a token as text-generation-inference writes it."""
     return {"id": token, "text": text, "logprob": logprob, "special": special}
+
+
+def token_event(
+    number: int, token: Mapping[str, Any], top: Sequence[Mapping[str, Any]] | None
+) -> dict[str, Any]:
+    """Return the event of a token; ``top`` has the likeliest of its step, where those are wanted.
+
+    Tokens are as ``token_object`` writes them, and the first has number 1.
+    """
+    event = {"index": number, "token": token, "generated_text": None, "details": None}
+    return event if top is None else event | {"top_tokens": top}
+
+
+def last_event(
+    event: Mapping[str, Any], text: str, finish: str, prompt_tokens: int | None, seed: int | None
+) -> dict[str, Any]:
+    """Return a token's event as the last one, which has the whole text and how it was written."""
+    details = {
+        "finish_reason": finish,
+        "generated_tokens": event["index"],
+        "input_length": prompt_tokens,
+        "seed": seed,
+    }
+    return {**event, "generated_text": text, "details": details}
