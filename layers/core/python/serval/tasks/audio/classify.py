@@ -12,6 +12,7 @@ from serval.tasks.audio.sound import SoundReader
 from serval.tasks.files import TaskFiles
 from serval.tasks.graph import TaskGraph
 from serval.tasks.labels import read_labels
+from serval.tasks.parameter_rules import known_parameters
 from serval.tasks.parameters import Parameters
 from serval.tasks.scores import best_first, sigmoid, softmax
 from serval.tasks.task import InputKind
@@ -25,7 +26,7 @@ class AudioClassification:
     """A classifier of sounds: logits [batch, classes]."""
 
     takes: ClassVar[InputKind] = "audio"
-    accepts: ClassVar[frozenset[str]] = frozenset({"top_k", "function_to_apply"})
+    accepts: ClassVar[frozenset[str]] = known_parameters("audio-classification")
     answers_in_list: ClassVar[bool] = False
 
     graph: TaskGraph

@@ -17,6 +17,7 @@ from serval.tasks.audio.characters import CharacterTokenizer
 from serval.tasks.audio.frames import READ, FrameSpeaker
 from serval.tasks.files import TaskFiles, TaskUnreadable
 from serval.tasks.graph import TaskGraph
+from serval.tasks.parameter_rules import known_parameters
 from serval.tasks.parameters import Parameters
 from serval.tasks.task import InputKind, Media
 from serval.tasks.text.tokenizer import TOKENIZER, TextTokenizer
@@ -39,7 +40,7 @@ class TextToSpeech:
     """
 
     takes: ClassVar[InputKind] = "text"
-    accepts: ClassVar[frozenset[str]] = frozenset({"format", "speaker_id"})
+    accepts: ClassVar[frozenset[str]] = known_parameters("text-to-speech")
     answers_in_list: ClassVar[bool] = False
 
     speak: Speak

@@ -14,13 +14,13 @@ from serval.tasks.generation.settings import SETTINGS, GenerationSettings
 from serval.tasks.generation.stops import Ends
 from serval.tasks.generation.wording import Wording
 from serval.tasks.graph import TaskGraph
+from serval.tasks.parameter_rules import known_parameters
 from serval.tasks.parameters import Parameters
 from serval.tasks.task import InputKind
 from serval.tasks.text.inputs import check_text
 from serval.tasks.text.tokenizer import TextTokenizer
 
 TRUNCATIONS = ("do_not_truncate", "longest_first", "only_first", "only_second")
-PARAMETERS = SETTINGS | {"clean_up_tokenization_spaces", "generate_parameters", "truncation"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Text2TextGeneration:
     """An encoder-decoder over text."""
 
     takes: ClassVar[InputKind] = "text"
-    accepts: ClassVar[frozenset[str]] = PARAMETERS
+    accepts: ClassVar[frozenset[str]] = known_parameters("text2text-generation")
     answers_in_list: ClassVar[bool] = True
     name: ClassVar[str] = "text2text-generation"
     key: ClassVar[str] = "generated_text"
@@ -115,7 +115,7 @@ class Summarization(Text2TextGeneration):
 class Translation(Text2TextGeneration):
     """A text in another language."""
 
-    accepts: ClassVar[frozenset[str]] = PARAMETERS | {"src_lang", "tgt_lang"}
+    accepts: ClassVar[frozenset[str]] = known_parameters("translation")
     name: ClassVar[str] = "translation"
     key: ClassVar[str] = "translation_text"
 

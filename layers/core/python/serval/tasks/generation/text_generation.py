@@ -15,13 +15,13 @@ from serval.tasks.generation.generate import generate
 from serval.tasks.generation.loop import GeneratedToken, Writing, log_softmax
 from serval.tasks.generation.prompts import Prompts, encode_prompts, make_batches
 from serval.tasks.generation.settings import (
-    SETTINGS,
     GenerationDefaults,
     GenerationSettings,
 )
 from serval.tasks.generation.stops import Ends
 from serval.tasks.generation.wording import Pieces, Wording, token_object
 from serval.tasks.graph import TaskGraph
+from serval.tasks.parameter_rules import known_parameters
 from serval.tasks.parameters import Parameters
 from serval.tasks.task import InputKind
 from serval.tasks.text.inputs import check_text
@@ -68,16 +68,7 @@ class TextGeneration:
     """A decoder-only language model: logits [batch, sequence, vocabulary]."""
 
     takes: ClassVar[InputKind] = "text"
-    accepts: ClassVar[frozenset[str]] = SETTINGS | {
-        *FOR_OTHERS,
-        "best_of",
-        "clean_up_tokenization_spaces",
-        "decoder_input_details",
-        "details",
-        "return_full_text",
-        "top_n_tokens",
-        "truncate",
-    }
+    accepts: ClassVar[frozenset[str]] = known_parameters("text-generation")
     answers_in_list: ClassVar[bool] = True
 
     decoder: DecoderGraph

@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 
 from serval.tasks.files import TaskFiles
 from serval.tasks.generation.encoder_decoder import EncoderDecoder
-from serval.tasks.generation.settings import SETTINGS
 from serval.tasks.generation.text2text import generate_parameters
 from serval.tasks.generation.wording import Wording
 from serval.tasks.graph import TaskGraph
 from serval.tasks.image.prepare import ImagePreparation
+from serval.tasks.parameter_rules import known_parameters
 from serval.tasks.parameters import Parameters
 from serval.tasks.task import InputKind
 from serval.tasks.text.tokenizer import TextTokenizer
@@ -24,7 +24,7 @@ class ImageToText:
     """
 
     takes: ClassVar[InputKind] = "image"
-    accepts: ClassVar[frozenset[str]] = SETTINGS | {"generate_parameters"}
+    accepts: ClassVar[frozenset[str]] = known_parameters("image-to-text")
     answers_in_list: ClassVar[bool] = True
 
     model: EncoderDecoder

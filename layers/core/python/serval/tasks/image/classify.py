@@ -10,6 +10,7 @@ from serval.tasks.files import TaskFiles
 from serval.tasks.graph import TaskGraph
 from serval.tasks.image.prepare import ImagePreparation
 from serval.tasks.labels import read_labels
+from serval.tasks.parameter_rules import known_parameters
 from serval.tasks.parameters import Parameters
 from serval.tasks.scores import best_first, sigmoid, softmax
 from serval.tasks.task import InputKind
@@ -28,7 +29,7 @@ class ImageClassification:
     """
 
     takes: ClassVar[InputKind] = "image"
-    accepts: ClassVar[frozenset[str]] = frozenset({"top_k", "function_to_apply"})
+    accepts: ClassVar[frozenset[str]] = known_parameters("image-classification")
     answers_in_list: ClassVar[bool] = False
 
     graph: TaskGraph

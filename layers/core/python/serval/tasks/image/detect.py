@@ -8,6 +8,7 @@ from serval.tasks.files import TaskFiles
 from serval.tasks.graph import TaskGraph
 from serval.tasks.image.detr import BOXES, SetDetector
 from serval.tasks.image.yolo import YoloDetector
+from serval.tasks.parameter_rules import known_parameters
 from serval.tasks.parameters import Parameters
 from serval.tasks.task import InputKind
 
@@ -26,7 +27,7 @@ class ObjectDetection:
     """A detector: logits and pred_boxes as DETR has them, or the one output of a YOLO."""
 
     takes: ClassVar[InputKind] = "image"
-    accepts: ClassVar[frozenset[str]] = frozenset({"threshold"})
+    accepts: ClassVar[frozenset[str]] = known_parameters("object-detection")
     answers_in_list: ClassVar[bool] = False
 
     detector: Detector

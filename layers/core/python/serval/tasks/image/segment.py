@@ -13,6 +13,7 @@ from serval.tasks.image.masks import BestMap, best_map, enlarge, png_text
 from serval.tasks.image.prepare import ImagePreparation
 from serval.tasks.image.queries import MASKS, find_segments, semantic_maps
 from serval.tasks.labels import read_labels
+from serval.tasks.parameter_rules import known_parameters
 from serval.tasks.parameters import Parameters
 from serval.tasks.task import InputKind
 
@@ -29,9 +30,7 @@ class ImageSegmentation:
     """
 
     takes: ClassVar[InputKind] = "image"
-    accepts: ClassVar[frozenset[str]] = frozenset(
-        {"subtask", "threshold", "mask_threshold", "overlap_mask_area_threshold"}
-    )
+    accepts: ClassVar[frozenset[str]] = known_parameters("image-segmentation")
     answers_in_list: ClassVar[bool] = False
 
     graph: TaskGraph

@@ -11,6 +11,7 @@ from serval.models.tensor import Array
 from serval.tasks.files import TaskFiles, TaskUnreadable
 from serval.tasks.graph import TaskGraph
 from serval.tasks.image.prepare import ImagePreparation
+from serval.tasks.parameter_rules import known_parameters
 from serval.tasks.parameters import Parameters
 from serval.tasks.scores import best_first, sigmoid, softmax
 from serval.tasks.task import InputKind
@@ -27,7 +28,7 @@ class ZeroShotImageClassification:
     """A model of images and texts, such as CLIP or SigLIP: logits_per_image [images, texts]."""
 
     takes: ClassVar[InputKind] = "image"
-    accepts: ClassVar[frozenset[str]] = frozenset({"candidate_labels", "hypothesis_template"})
+    accepts: ClassVar[frozenset[str]] = known_parameters("zero-shot-image-classification")
     answers_in_list: ClassVar[bool] = False
 
     graph: TaskGraph

@@ -12,6 +12,7 @@ from serval.models.tensor import Array
 from serval.tasks.files import TaskFiles, TaskUnreadable
 from serval.tasks.graph import TaskGraph
 from serval.tasks.labels import read_labels
+from serval.tasks.parameter_rules import known_parameters
 from serval.tasks.parameters import Parameters
 from serval.tasks.scores import sigmoid, softmax
 from serval.tasks.table.answers import check_finite
@@ -26,7 +27,7 @@ class TabularClassification:
     """A classifier of rows: labels [rows], scores [rows, classes], or both."""
 
     takes: ClassVar[InputKind] = "table"
-    accepts: ClassVar[frozenset[str]] = frozenset({"probabilities"})
+    accepts: ClassVar[frozenset[str]] = known_parameters("tabular-classification")
     answers_in_list: ClassVar[bool] = False
 
     graph: TaskGraph

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from serval.models.tensor import Array
 from serval.tasks.files import TaskFiles, TaskUnreadable
 from serval.tasks.graph import TaskGraph
+from serval.tasks.parameter_rules import known_parameters
 from serval.tasks.parameters import Parameters
 from serval.tasks.table.answers import check_finite
 from serval.tasks.table.columns import TableColumns
@@ -18,7 +19,7 @@ class TabularRegression:
     """A regressor of rows: numbers [rows] or [rows, targets]."""
 
     takes: ClassVar[InputKind] = "table"
-    accepts: ClassVar[frozenset[str]] = frozenset()
+    accepts: ClassVar[frozenset[str]] = known_parameters("tabular-regression")
     answers_in_list: ClassVar[bool] = False
 
     graph: TaskGraph

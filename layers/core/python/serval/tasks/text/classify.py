@@ -13,6 +13,7 @@ from serval.short_repr import short_repr
 from serval.tasks.files import TaskFiles, TaskUnreadable
 from serval.tasks.graph import TaskGraph
 from serval.tasks.labels import read_labels
+from serval.tasks.parameter_rules import known_parameters
 from serval.tasks.parameters import Parameters
 from serval.tasks.scores import best_first, sigmoid, softmax
 from serval.tasks.task import InputKind
@@ -30,7 +31,7 @@ class TextClassification:
     """A classifier of texts: logits or probabilities [batch, classes]."""
 
     takes: ClassVar[InputKind] = "text"
-    accepts: ClassVar[frozenset[str]] = frozenset({"top_k", "function_to_apply"})
+    accepts: ClassVar[frozenset[str]] = known_parameters("text-classification")
     answers_in_list: ClassVar[bool] = True
 
     graph: TaskGraph

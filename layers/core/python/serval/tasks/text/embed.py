@@ -8,6 +8,7 @@ import tokenizers
 
 from serval.tasks.files import TaskFiles
 from serval.tasks.graph import TaskGraph
+from serval.tasks.parameter_rules import known_parameters
 from serval.tasks.parameters import Parameters
 from serval.tasks.task import InputKind
 from serval.tasks.text.embedder import Embedder, unit_length
@@ -21,9 +22,7 @@ class FeatureExtraction:
     """An encoder: hidden states [batch, tokens, size], or pooled [batch, size]."""
 
     takes: ClassVar[InputKind] = "text"
-    accepts: ClassVar[frozenset[str]] = frozenset(
-        {"dimensions", "normalize", "prompt_name", "truncate", "truncation_direction"}
-    )
+    accepts: ClassVar[frozenset[str]] = known_parameters("feature-extraction")
     answers_in_list: ClassVar[bool] = False
 
     embedder: Embedder

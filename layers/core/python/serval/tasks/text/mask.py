@@ -11,6 +11,7 @@ from serval.errors import InvalidInputs, InvalidParameter
 from serval.models.tensor import Array
 from serval.tasks.files import TaskFiles, TaskUnreadable
 from serval.tasks.graph import TaskGraph
+from serval.tasks.parameter_rules import known_parameters
 from serval.tasks.parameters import Parameters
 from serval.tasks.scores import best_first, softmax
 from serval.tasks.task import InputKind
@@ -28,7 +29,7 @@ class FillMask:
     """A masked language model: logits [batch, tokens, vocabulary]."""
 
     takes: ClassVar[InputKind] = "text"
-    accepts: ClassVar[frozenset[str]] = frozenset({"targets", "top_k"})
+    accepts: ClassVar[frozenset[str]] = known_parameters("fill-mask")
     answers_in_list: ClassVar[bool] = False
 
     graph: TaskGraph

@@ -10,6 +10,7 @@ import tokenizers
 from serval.errors import InvalidInputs
 from serval.tasks.files import TaskFiles
 from serval.tasks.graph import TaskGraph
+from serval.tasks.parameter_rules import known_parameters
 from serval.tasks.parameters import Parameters
 from serval.tasks.task import InputKind
 from serval.tasks.text.inputs import QUESTION, check_member
@@ -28,16 +29,7 @@ class QuestionAnswering:
     """A model of spans: start and end logits, each [batch, tokens]."""
 
     takes: ClassVar[InputKind] = "arguments"
-    accepts: ClassVar[frozenset[str]] = frozenset(
-        {
-            "align_to_words",
-            "doc_stride",
-            "handle_impossible_answer",
-            "max_answer_len",
-            "max_seq_len",
-            "top_k",
-        }
-    )
+    accepts: ClassVar[frozenset[str]] = known_parameters("question-answering")
     answers_in_list: ClassVar[bool] = False
 
     graph: TaskGraph

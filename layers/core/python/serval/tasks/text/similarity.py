@@ -11,6 +11,7 @@ from serval.models.tensor import Array
 from serval.short_repr import short_repr
 from serval.tasks.files import TaskFiles, TaskUnreadable
 from serval.tasks.graph import TaskGraph
+from serval.tasks.parameter_rules import known_parameters
 from serval.tasks.parameters import Parameters
 from serval.tasks.task import InputKind
 from serval.tasks.text.embedder import Embedder, read_similarity, unit_length
@@ -53,7 +54,7 @@ class SentenceSimilarity:
     """An encoder whose embeddings are compared."""
 
     takes: ClassVar[InputKind] = "arguments"
-    accepts: ClassVar[frozenset[str]] = frozenset({"prompt_name"})
+    accepts: ClassVar[frozenset[str]] = known_parameters("sentence-similarity")
     answers_in_list: ClassVar[bool] = False
 
     embedder: Embedder

@@ -10,6 +10,7 @@ from serval.errors import InvalidParameter
 from serval.tasks.files import TaskFiles
 from serval.tasks.graph import TaskGraph
 from serval.tasks.labels import read_labels
+from serval.tasks.parameter_rules import known_parameters
 from serval.tasks.parameters import Parameters
 from serval.tasks.scores import softmax
 from serval.tasks.task import InputKind
@@ -27,9 +28,7 @@ class TokenClassification:
     """A token classifier: logits [batch, tokens, classes]."""
 
     takes: ClassVar[InputKind] = "text"
-    accepts: ClassVar[frozenset[str]] = frozenset(
-        {"aggregation_strategy", "ignore_labels", "stride"}
-    )
+    accepts: ClassVar[frozenset[str]] = known_parameters("token-classification")
     answers_in_list: ClassVar[bool] = False
 
     graph: TaskGraph

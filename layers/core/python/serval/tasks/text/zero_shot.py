@@ -13,6 +13,7 @@ from serval.models.tensor import Array
 from serval.tasks.files import TaskFiles
 from serval.tasks.graph import TaskGraph
 from serval.tasks.labels import read_labels
+from serval.tasks.parameter_rules import known_parameters
 from serval.tasks.parameters import Parameters
 from serval.tasks.scores import best_first, softmax
 from serval.tasks.task import InputKind
@@ -29,9 +30,7 @@ class ZeroShotClassification:
     """A classifier of pairs, premise and hypothesis: logits [batch, classes]."""
 
     takes: ClassVar[InputKind] = "text"
-    accepts: ClassVar[frozenset[str]] = frozenset(
-        {"candidate_labels", "hypothesis_template", "multi_label"}
-    )
+    accepts: ClassVar[frozenset[str]] = known_parameters("zero-shot-classification")
     answers_in_list: ClassVar[bool] = False
 
     graph: TaskGraph
