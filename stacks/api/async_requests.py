@@ -78,7 +78,7 @@ class AsyncRequests(Construct):
         waits = {**waking, "streams_table": storage.streams.table.table_name}
         self.wait = self._wait(WaitSettings.environment(stream_url=streams.url.url, **waking))
         if rights.fleets.models:
-            streams.answer_for(list(rights.fleets.models), WaitSettings.environment(**waits))
+            streams.answer_for_fleets(WaitSettings.environment(**waits))
             self._allow_to_make_requests(streams)
         api.route(self.submit, *SUBMIT)
         api.route(self.requests, *REQUESTS)

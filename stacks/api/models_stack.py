@@ -1,6 +1,7 @@
 """The stack with the functions of models that declare their memory, or are custom Python."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from aws_cdk import Annotations, Stack
@@ -50,6 +51,7 @@ class ModelsStack(Stack):
         log = LogGroup(
             self, "GoldenLog", retention=LOG_RETENTION, removal_policy=stage.removal_policy
         )
+        check = partial(GoldenCheck, self, stage=stage, layers=layers, storage=storage, log=log)
         for model, memory_mib in models.own_functions.items():
             code = self._code(model, models.handlers.get(model), built_layers / stage.layers)
             Inference(
@@ -61,27 +63,9 @@ class ModelsStack(Stack):
                 memory_mib=memory_mib,
                 code=code.get("infer"),
             )
-            GoldenCheck(
-                self,
-                stage=stage,
-                layers=layers,
-                storage=storage,
-                model=model,
-                memory_mib=memory_mib,
-                log=log,
-                code=code.get("golden"),
-            )
+            check(model=model, memory_mib=memory_mib, code=code.get("golden"))
         for model, packages in stand_ins.packages.items():
-            GoldenCheck(
-                self,
-                stage=stage,
-                layers=layers,
-                storage=storage,
-                model=model,
-                memory_mib=MEMORY_MIB,
-                log=log,
-                code=handler_code("golden", packages),
-            )
+            check(model=model, memory_mib=MEMORY_MIB, code=handler_code("golden", packages))
 
     def _code(
         self, model: str, bundle: Path | None, layers: Path

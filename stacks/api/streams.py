@@ -1,7 +1,7 @@
 """The function that streams, and its URL: the HTTP API passes on whole answers alone."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from aws_cdk import Duration
 from aws_cdk.aws_lambda import FunctionUrl, FunctionUrlAuthType, InvokeMode
@@ -40,11 +40,13 @@ class Streams(ServalFunction):
         memory_mib: int,
         rights: FleetRights,
     ) -> None:
+        models = rights.fleets.models
         shared = {
             "registry_table": storage.registry.table.table_name,
             "authentication": stage.authorization.authentication,
             "stage": stage.name,
         }
+        on_fleets = {"fleet_models": pack(json.dumps(list(models)))} if models else {}
         super().__init__(
             scope,
             "stream",
@@ -56,6 +58,7 @@ class Streams(ServalFunction):
                     **shared,
                     artifact_bucket=storage.artifacts.bucket.bucket_name,
                     ephemeral_storage_mib=EPHEMERAL_STORAGE_MIB,
+                    **on_fleets,
                 ),
                 **RequestsSettings.environment(
                     **shared,
@@ -81,8 +84,7 @@ class Streams(ServalFunction):
             auth_type=FunctionUrlAuthType.NONE, invoke_mode=InvokeMode.RESPONSE_STREAM
         )
 
-    def answer_for(self, models: Sequence[str], settings: Mapping[str, str]) -> None:
+    def answer_for_fleets(self, settings: Mapping[str, str]) -> None:
         """Let it answer for models on fleets, given the settings of who submits their requests."""
-        own = {"FLEET_MODELS": pack(json.dumps(list(models)))}
-        for name, value in {**settings, **own}.items():
+        for name, value in settings.items():
             self.function.add_environment(name, value)

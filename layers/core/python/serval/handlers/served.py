@@ -6,11 +6,11 @@ from functools import partial
 import httpx
 
 from serval.handlers.contents import JSON, guess_type, media_type
-from serval.handlers.signature import ACCEPT, ANSWER, BODY, CONTENT_TYPE
+from serval.handlers.model import answer_tensors
+from serval.handlers.signature import ACCEPT, BODY, CONTENT_TYPE, HandlerAnswer
 from serval.inference.runtimes.http_server import HttpRequest, Server
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
-from serval.protocol.binary_tensors import bytes_array
 
 NOT_YET = frozenset({"STARTING", "SETUP_FAILED", "DEFUNCT", "UNKNOWN"})
 """``status`` in the answer of Cog's ``/health-check``, which is 200 from the start."""
@@ -45,14 +45,11 @@ class ServedBodies:
         answers = self._server.post_all(
             [self._call(bytes(body), content_type, accept) for body in given[BODY]]
         )
-        columns = {
-            ANSWER: [answer.content for answer in answers],
-            CONTENT_TYPE: [answer.headers.get("content-type", "").encode() for answer in answers],
-        }
-        return [
-            Tensor(spec.name, spec.datatype, bytes_array(columns[spec.name], [len(answers)]))
-            for spec in outputs
+        found = [
+            HandlerAnswer(answer.content, answer.headers.get("content-type", ""))
+            for answer in answers
         ]
+        return answer_tensors(found, outputs)
 
     def interrupt(self) -> None:
         """End the run that is under way, and every later one, with ``RuntimeFailed``."""

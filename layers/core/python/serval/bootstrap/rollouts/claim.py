@@ -27,7 +27,7 @@ def build() -> LambdaFunction[Claim]:
     s3 = boto3.client("s3", settings.aws_region, config=PRESIGNING)
     artifacts = S3Artifacts(s3, settings.artifact_bucket)
     events = rollout_events(boto3.client("events", settings.aws_region))
-    own = json.loads(unpack(settings.checked_models))
+    checked = json.loads(unpack(settings.checked_models))
     return LambdaFunction(
         "claim",
         Claim(
@@ -36,7 +36,7 @@ def build() -> LambdaFunction[Claim]:
             control=RolloutControl(registry, events.announce),
             presign=artifacts.presign,
             golden_functions={SHARED: settings.golden_function}
-            | {model: golden_function_name(settings.stage, model) for model in own},
+            | {model: golden_function_name(settings.stage, model) for model in checked},
         ),
         lambda claim, event, _: pack_urls(
             claim.claim(ObjectCreated.from_event(event["event"]), owner=event["owner"])
