@@ -29,6 +29,13 @@ class Receiver:
     body: bytes = b""
     received: list[Received] = field(default_factory=list)
     port: int = 0
+    refused: int = 0
+    """How many requests, the first that come, get 503 instead."""
+
+    @property
+    def url(self) -> str:
+        """Where a plain server is called."""
+        return f"http://127.0.0.1:{self.port}/serval"
 
 
 @contextmanager
@@ -40,7 +47,8 @@ def receiving(receiver: Receiver, tls: ssl.SSLContext | None = None) -> Iterator
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             named = {name.lower(): value for name, value in self.headers.items()}
             receiver.received.append(Received(self.command, self.path, named, body))
-            self.send_response(receiver.status)
+            is_refused = len(receiver.received) <= receiver.refused
+            self.send_response(503 if is_refused else receiver.status)
             for name, value in receiver.headers.items():
                 self.send_header(name, value)
             self.send_header("content-length", str(len(receiver.body)))

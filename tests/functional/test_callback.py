@@ -88,7 +88,7 @@ MESSAGE = recorded("callback")["Records"][0]["messageId"]
 def test_the_handler_answers_a_recorded_event(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench(local=True)
     with receiving(Receiver()) as receiver:
-        bench.close(f"http://127.0.0.1:{receiver.port}/serval")
+        bench.close(receiver.url)
         handler = imported("callback", ENVIRONMENT, bench.messages, monkeypatch).handler
         assert handler(recorded("callback"), Context()) == {"batchItemFailures": []}
     (sent,) = receiver.received

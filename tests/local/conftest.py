@@ -23,6 +23,7 @@ from serval_cli.local.aws_client import CONFIG, create_session
 from serval_cli.local.state_folder import StateFolder
 from tests.at_once import GROUPS
 from tests.fakes.emulator import emulator
+from tests.fakes.receivers import Receiver, receiving
 from tests.fakes.tables import create_registry_table, create_requests_table
 from tests.local.fleet_caller import Caller
 from tests.local.fleet_models import bundles
@@ -186,3 +187,10 @@ def caller(stage: LocalStage, fleet_models: None, api_key: str) -> Iterator[Call
     headers = {"x-api-key": api_key}
     with httpx.Client(base_url=stage.api_url, headers=headers, timeout=300) as client:
         yield Caller(stage, client)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """Receive callbacks, of which the first is refused."""
+    with receiving(Receiver(refused=1)) as running:
+        yield running

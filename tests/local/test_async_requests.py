@@ -260,7 +260,7 @@ def test_a_key_over_its_rate_is_told_when_to_come_again(platform: Platform, endp
 def test_a_callback_is_sent_once_it_is_accepted(platform: Platform, endpoints: Any) -> None:
     submit, requests, callback = (endpoints(name) for name in ("submit", "requests", "callback"))
     with receiving(Receiver(503)) as receiver:
-        url = f"http://127.0.0.1:{receiver.port}/serval"
+        url = receiver.url
         answered(submit.reply(put("told", {**ASKED, "callback_url": url}, key=platform.key)), 202)
         given = call("requests_cancel", "/async/requests/told", key=platform.key)
         answered(requests.reply(given), 200)

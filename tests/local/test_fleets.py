@@ -13,8 +13,7 @@ import pytest
 
 from serval.access.api_key import hash_api_key
 from serval.aws.dynamodb.api_keys import ApiKeyStore
-from tests.local.callback_receiver import Receiver
-from tests.local.callback_receiver import receiver as receiver
+from tests.fakes.receivers import Receiver
 from tests.local.fleet_caller import FINAL, Caller, answered, asked, until
 
 
@@ -257,8 +256,9 @@ def test_a_callback_is_signed_and_sent_until_it_is_accepted(
 ) -> None:
     submitted = caller.submitted("light", asked(1, 2), serval_callback_url=receiver.url)
     until("a second callback", lambda: len(receiver.received) == 2)
-    (first, _), (headers, body) = receiver.received
-    assert headers["webhook-id"] == first["webhook-id"]
+    refused, accepted = receiver.received
+    headers, body = accepted.headers, accepted.body
+    assert headers["webhook-id"] == refused.headers["webhook-id"]
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
     keys = ApiKeyStore(caller.table("RegistryTableName"))
     secret = keys.callback_secret(hash_api_key(api_key))

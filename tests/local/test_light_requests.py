@@ -7,8 +7,7 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.local.callback_receiver import Receiver
-from tests.local.callback_receiver import receiver as receiver
+from tests.fakes.receivers import Receiver
 from tests.local.conftest import LocalStage
 from tests.local.fleet_caller import until
 from tests.local.test_realtime import client as client  # the stage's models, and its key
@@ -101,7 +100,7 @@ def test_a_callback_is_sent_until_it_is_accepted(client: httpx.Client, receiver:
         headers={"serval-callback-url": receiver.url},
     )
     until("a second callback", lambda: len(receiver.received) == 2)
-    refused, document = (json.loads(body) for _, body in receiver.received)
+    refused, document = (json.loads(sent.body) for sent in receiver.received)
     assert refused["id"] == document["id"] == made.json()["id"]
     assert label(document) == label(ended(client, document["id"]))
 

@@ -17,6 +17,9 @@ from tests.fakes.emulator import any_port
 from tests.fakes.http_servers import running
 from tests.fakes.worker import RecordedProtection
 
+PATIENT = 60.0
+"""Seconds within which a server that is there answers, however busy the machine is."""
+
 
 def test_protection_is_asked_for_once_and_renewed_before_it_ends() -> None:
     task = RecordedProtection()
@@ -47,7 +50,7 @@ class Agent:
 def test_the_ecs_agent_is_told_in_its_own_words() -> None:
     agent, log = Agent(), list[str]()
     with running(agent.app()) as port:
-        task = EcsTask(f"http://127.0.0.1:{port}/api", log.append)
+        task = EcsTask(f"http://127.0.0.1:{port}/api", log.append, PATIENT)
         task.protect(30)
         task.release()
     assert agent.states == [
@@ -61,7 +64,7 @@ def test_an_agent_that_does_not_grant_protection_stops_nothing() -> None:
     agent, log = Agent(), list[str]()
     agent.status = 400
     with running(agent.app()) as port:
-        EcsTask(f"http://127.0.0.1:{port}/api", log.append).protect(30)
+        EcsTask(f"http://127.0.0.1:{port}/api", log.append, PATIENT).protect(30)
     EcsTask(f"http://127.0.0.1:{any_port()}/api", log.append).release()
     assert len(log) == 2
     assert all('"failed": "task protection"' in line for line in log)
@@ -90,7 +93,7 @@ def metadata(notice: Callable[[], int]) -> Starlette:
 @pytest.mark.parametrize(("status", "due"), [(200, True), (404, False), (500, False)])
 def test_a_spot_notice_is_seen(status: int, due: bool) -> None:
     with running(metadata(lambda: status)) as port:
-        assert InstanceMetadata(f"http://127.0.0.1:{port}").due() is due
+        assert InstanceMetadata(f"http://127.0.0.1:{port}", PATIENT).due() is due
 
 
 def test_a_machine_without_metadata_has_no_notice() -> None:

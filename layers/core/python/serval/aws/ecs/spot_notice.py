@@ -17,12 +17,13 @@ class InstanceMetadata:
     """``SpotNotices`` of this machine."""
 
     address: str = ADDRESS
+    timeout_seconds: float = TIMEOUT_SECONDS
 
     def due(self) -> bool:
         """Return whether EC2 has given notice; without an answer there is none."""
         try:
             with httpx.Client(
-                base_url=self.address, timeout=TIMEOUT_SECONDS, trust_env=False
+                base_url=self.address, timeout=self.timeout_seconds, trust_env=False
             ) as client:
                 seconds = {"X-aws-ec2-metadata-token-ttl-seconds": str(TOKEN_SECONDS)}
                 token = client.put("/latest/api/token", headers=seconds)

@@ -21,6 +21,7 @@ class EcsTask:
     agent: str
     """Value of ``ECS_AGENT_URI``."""
     log: Callable[[str], object]
+    timeout_seconds: float = TIMEOUT_SECONDS
 
     def protect(self, minutes: int) -> None:
         """Protect the task for so many minutes from now."""
@@ -33,7 +34,7 @@ class EcsTask:
     def _put(self, state: dict[str, Any]) -> None:
         try:
             answer = httpx.put(
-                self.agent + PATH, json=state, timeout=TIMEOUT_SECONDS, trust_env=False
+                self.agent + PATH, json=state, timeout=self.timeout_seconds, trust_env=False
             )
             answer.raise_for_status()
         except httpx.HTTPError as error:
