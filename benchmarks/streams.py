@@ -7,6 +7,7 @@ reads it, chunk by chunk; what its URL adds is in decision 33.
 
 import json
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -31,6 +32,7 @@ from tests.fakes.worker_stage import ROOT, WorkerStage, worker_stage
 from tests.functional.test_streaming_workers import MODEL, publish
 from tests.local.fleet_caller import p50, p95
 from tests.tasks.harness import RECORDED
+from tests.tasks.long_texts import make_room
 
 TOKENS, PACE_SECONDS, ROUNDS = 120, 1 / 30, 3
 BORN = "born"
@@ -51,8 +53,7 @@ def write_and_tell() -> None:
 
     GeneratedPieces.pieces = paced  # type: ignore[assignment,method-assign]
     sys.argv = ["main.py", "work"]
-    main = ROOT / "functions" / "worker" / "main.py"
-    exec(compile(main.read_text(), str(main), "exec"), {"__name__": "__main__"})
+    runpy.run_path(str(ROOT / "functions" / "worker" / "main.py"), run_name="__main__")
 
 
 @dataclass
@@ -104,9 +105,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         bundle = Path(folder) / "llama"
         shutil.copytree(RECORDED / "llama" / "bundle", bundle)
-        config = json.loads((bundle / "config.json").read_text())
-        config["max_position_embeddings"] = 2048
-        (bundle / "config.json").write_text(json.dumps(config))
+        make_room(bundle)
         with worker_stage(Path(folder) / "stage", MODEL) as stage:
             publish(stage, bundle)
             process = subprocess.Popen(

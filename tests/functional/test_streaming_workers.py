@@ -23,6 +23,7 @@ from serval.tasks.parameters import Parameters
 from tests.fakes.inference import version_record
 from tests.fakes.worker_stage import WAIT_SECONDS, WorkerStage, await_that, worker_stage
 from tests.tasks.harness import RECORDED, open_folder
+from tests.tasks.long_texts import make_room
 
 pytestmark = pytest.mark.slow
 
@@ -37,8 +38,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a small language model that has room for a longer text."""
     folder = tmp_path_factory.mktemp("bundle") / "llama"
     shutil.copytree(RECORDED / "llama" / "bundle", folder)
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 2048}))
+    make_room(folder)
     return folder
 
 

@@ -13,6 +13,7 @@ from onnx import ModelProto
 
 from tests.fakes.emulator import first_of_free_ports
 from tests.local.fleet_models.graphs import fragile, laborious, linear, patient
+from tests.tasks.long_texts import make_room
 
 EXAMPLES = Path(__file__).parents[3] / "models"
 SHELF = EXAMPLES / "not-deployed" / "shelf"
@@ -142,8 +143,7 @@ def write_fleet_words(folder: Path) -> Path:
 def write_fleet_tale(folder: Path) -> Path:
     """Write a recorded export of a model that writes long texts and chats, for a fleet."""
     write_recorded(folder, "fleet-tale", "llama", "text-generation")
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 2048}))
+    make_room(folder)
     (folder / "chat_template.jinja").write_text(CHAT)
     return folder
 
