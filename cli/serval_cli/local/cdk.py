@@ -12,6 +12,8 @@ from serval_cli.local.toolchain import Toolchain
 
 RESOURCES = re.compile(r"^(\S+) \| +(\d+/\d+) \|")
 """A line of a deployment's progress: stack, resources done of all, time, state, …"""
+UNCHECKED = {"CDK_VALIDATION": "false"}
+"""CDK's own rules for templates take half of a synthesis; they are asked for deployments to AWS."""
 
 
 class Cdk:
@@ -29,7 +31,8 @@ class Cdk:
         self._folder = folder
         self._processes = processes
         self._context = {"stage": "local", **context}
-        self._environment = environment(endpoint) | {"JSII_NODE": toolchain.jsii_node()}
+        self._environment = environment(endpoint) | UNCHECKED
+        self._environment |= {"JSII_NODE": toolchain.jsii_node()}
 
     def bootstrap(self, detail: Detail) -> None:
         """Create what deployments need, such as the bucket for assets."""

@@ -15,7 +15,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from serval_cli.failures import CommandFailed
-from serval_cli.local import fleet_workers
+from serval_cli.local import fleet_workers, server
 from serval_cli.local import permissions as report
 from serval_cli.local.aws_client import sdk_variables
 from serval_cli.local.log_files import StepFailed
@@ -51,7 +51,7 @@ def up(
     ] = None,
     concurrency: Annotated[
         int, typer.Option(min=1, help="Invocations of a function at a time; more wait.")
-    ] = 8,
+    ] = server.INVOCATIONS,
     models: ModelsOption = None,
     fleets: FleetsOption = None,
     as_json: JsonOption = False,

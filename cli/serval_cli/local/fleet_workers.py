@@ -20,8 +20,8 @@ LEASE_SECONDS = 6
 REPORT_SECONDS = 2
 """Short, so that a pause takes effect soon."""
 STOP_SECONDS = 3
-"""A worker polls its queues for a fourth of this time, so ``down`` waits no longer than it; and a
-worker that is reclaimed finishes what ends within it."""
+"""A worker that is reclaimed finishes what ends within it; a poll of its queues takes a second
+less, and with several fleets those polls are what an idle stage spends most of its time on."""
 END_SECONDS = STOP_SECONDS + 5.0
 THREADS = 1
 MEMORY_MIB = 2048

@@ -30,7 +30,7 @@ class Platform:
         steps: Steps,
         *,
         port: int | None = None,
-        concurrency: int = 8,
+        concurrency: int = server.INVOCATIONS,
         context: Mapping[str, str] | None = None,
     ) -> Mapping[str, str]:
         """Start and deploy what is not up to date, and return what ``local.json`` holds.

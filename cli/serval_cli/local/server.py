@@ -22,6 +22,9 @@ from serval_cli.local.toolchain import Toolchain
 
 HOST = "127.0.0.1"
 FIRST_PORT, PORTS = 4600, 100
+INVOCATIONS = 4
+"""Of a function at a time, unless somebody wishes for more: each one's environment takes a second
+of a core to start, and Lambda's limit of ten seconds for it holds here too."""
 READY_SECONDS = 60.0
 POLL_SECONDS = 0.05
 PYTHON_SOURCES = Path(__file__).resolve().parents[2]

@@ -135,8 +135,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--concurrency",
         type=int,
-        default=8,
-        help="invocations of a function at a time; more wait (default: %(default)s)",
+        required=True,
+        help="invocations of a function at a time; more wait",
     )
     parser.add_argument(
         "--server",

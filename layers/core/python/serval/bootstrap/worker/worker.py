@@ -56,8 +56,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 LONGEST_POLL_SECONDS = 20
-POLLS_A_STOP = 4
-"""A stopping worker waits for its polls, which must leave time for the rest."""
+AFTER_POLLS_SECONDS = 1
+"""A stopping worker waits for its polls, and then returns what they have found."""
 NOTICE_SECONDS = 5.0
 HANDLERS_AT_ONCE = 2
 """Processes of custom Python that may each take their share of the memory: during a rollout both
@@ -179,6 +179,11 @@ def _shards(
     )
 
 
+def poll_seconds(stop_seconds: int) -> int:
+    """Return how long a poll of a queue waits for a message: one that stops ends in time."""
+    return max(1, min(LONGEST_POLL_SECONDS, stop_seconds - AFTER_POLLS_SECONDS))
+
+
 def _identity(settings: WorkerSettings, fleet: DeployedFleet, accelerator: str) -> WorkerIdentity:
     return WorkerIdentity(
         worker=settings.worker_id or f"{socket.gethostname()}-{secrets.token_hex(4)}",
@@ -186,7 +191,7 @@ def _identity(settings: WorkerSettings, fleet: DeployedFleet, accelerator: str) 
         accelerator=accelerator,
         models=fleet.models,
         lease=timedelta(seconds=settings.lease_seconds),
-        poll_seconds=max(1, min(LONGEST_POLL_SECONDS, settings.stop_seconds // POLLS_A_STOP)),
+        poll_seconds=poll_seconds(settings.stop_seconds),
         intervals=Intervals(
             beat_seconds=settings.lease_seconds / BEATS_A_LEASE,
             report_seconds=float(settings.report_seconds),
