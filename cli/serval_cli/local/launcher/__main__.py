@@ -22,8 +22,8 @@ from serval_cli.local.launcher.patches import (
     machine_rights,
     map_limits,
     missing_objects,
-    options_requests,
     retention,
+    routes,
     sagemaker_endpoints,
     scaling_targets,
     scheduled_times,
@@ -51,7 +51,7 @@ PATCHES = (
     logs_wait,
     long_poll,
     map_limits,
-    options_requests,
+    routes,
     execution_limits,
     failures,
     response_limit,
@@ -110,7 +110,7 @@ def patch(
     missing_objects.apply(emulator)
     version_ranges.apply(emulator)
     cors.apply(emulator)
-    options_requests.apply(emulator)
+    routes.apply(emulator)
     bucket_tags.apply(emulator)
     custom_resources.apply(emulator)
     layers.apply(emulator, Path(tempfile.gettempdir()) / "layers")

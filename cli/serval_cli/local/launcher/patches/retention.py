@@ -11,6 +11,7 @@ from typing import Any
 from serval_cli.local.launcher.emulator import Emulator
 
 NAMES = (
+    "cloudwatch/_evict_old_metrics",
     "cloudwatch/_history_entries",
     "cloudwatch/_metric_bucket",
     "cloudwatch_logs/_append_log_events",
@@ -32,7 +33,11 @@ FINISHED = ("ExecutionSucceeded", "ExecutionFailed", "ExecutionAborted", "Execut
 
 
 def apply(emulator: Emulator) -> None:
-    """Drop the oldest entries in favour of new ones."""
+    """Drop the oldest entries in favour of new ones.
+
+    The emulator would look at the age of every point for every request about metrics.
+    """
+    emulator.cloudwatch._evict_old_metrics = lambda: None
     keep_newest(emulator.cloudwatch, "_metric_bucket", METRIC_POINTS)
     keep_newest(emulator.cloudwatch, "_history_entries", EVENTS)
     keep_newest(emulator.eventbridge, "_events_log_list", EVENTS)

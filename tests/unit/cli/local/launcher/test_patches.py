@@ -19,8 +19,8 @@ from serval_cli.local.launcher.patches import (
     custom_resources,
     long_poll,
     map_limits,
-    options_requests,
     retention,
+    routes,
     scaling_targets,
     scheduled_times,
     shutdown,
@@ -165,11 +165,27 @@ def test_only_an_api_with_cors_answers_preflights(
         return method == "OPTIONS", json.dumps(method)
 
     gateway = SimpleNamespace(
-        _apis={"api": {"corsConfiguration": cors}}, _handle_execute_in_scope=execute
+        _apis={"api": {"corsConfiguration": cors}},
+        _handle_execute_in_scope=execute,
+        _path_matches=str.startswith,
     )
-    options_requests.apply(emulator(apigateway=gateway))
+    routes.apply(emulator(apigateway=gateway))
     answer = asyncio.run(gateway._handle_execute_in_scope("api", "$default", "/", method, {}))
     assert answer == (preflight, f'"{method}"')
+
+
+def test_whether_a_path_matches_a_route_is_found_out_once() -> None:
+    asked = []
+
+    def match(route: str, path: str) -> bool:
+        asked.append((route, path))
+        return route == path
+
+    gateway = SimpleNamespace(_apis={}, _handle_execute_in_scope=None, _path_matches=match)
+    routes.apply(emulator(apigateway=gateway))
+    found = [gateway._path_matches("/a", path) for path in ("/a", "/b", "/a", "/b")]
+    assert found == [True, False, True, False]
+    assert asked == [("/a", "/a"), ("/a", "/b")]
 
 
 def test_buckets_keep_their_tags() -> None:
