@@ -18,6 +18,7 @@ from schemathesis.specs.openapi.checks import (
 
 from serval.openapi.document import document
 from tests.local.test_openapi import MEMBERS
+from tests.stateful.extent import TIMES
 
 CHOICES = {
     "model": ["iris", "digits", "absent"],
@@ -71,7 +72,7 @@ CHECKS = [
 
 @schema.parametrize()
 @settings(
-    max_examples=25,
+    max_examples=12 * TIMES,
     deadline=None,
     derandomize=True,
     database=None,

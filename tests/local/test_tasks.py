@@ -41,6 +41,7 @@ CASES = (
     "token-classification-wordpiece",
     "zero-shot-classification-wordpiece",
 )
+EXAMPLES = ("camera", "reviews", "titanic", "voice")
 WITH_GOLDEN = ("audio-waveform", "image-vit", "question-answering-wordpiece", "text-classification")
 TOLD = {"image-detr": {"events": {"over": 0.85, "labels": ["gnu"]}}}
 CHATS = "{% for m in messages %}{{ m.role[0] }}: {{ m.content }}\n{% endfor %}a:"
@@ -80,7 +81,8 @@ def task_models(stage: LocalStage, tmp_path_factory: pytest.TempPathFactory) -> 
     (folder / "sums/model.onnx").write_bytes(sums())
     (folder / "sums/model.yaml").write_text("name: sums\ntask: tabular-regression\n")
     with ThreadPoolExecutor(3) as pool:
-        pushed = [folder / case for case in (*CASES, "sums")] + [ROOT / "models" / "titanic"]
+        pushed = [folder / case for case in (*CASES, "sums")]
+        pushed += [ROOT / "models" / example for example in EXAMPLES]
         list(pool.map(lambda bundle: stage.serval("push", str(bundle), "--wait"), pushed))
 
 
@@ -121,6 +123,7 @@ def test_a_client_gets_the_originals_answers(
             "SERVAL_API_URL": stage.api_url,
             "SERVAL_API_KEY": stage.api_key,
             "SERVAL_RECORDED": str(RECORDED),
+            "SERVAL_EXAMPLES": str(ROOT / "models"),
         },
         capture_output=True,
         text=True,

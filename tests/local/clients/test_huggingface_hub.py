@@ -3,6 +3,7 @@
 Expected are the answers of transformers' pipelines, recorded in ``tests/tasks/recorded``.
 """
 
+import base64
 import json
 import os
 from pathlib import Path
@@ -15,6 +16,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from PIL import Image
 
 RECORDED = Path(os.environ.get("SERVAL_RECORDED", ""))
+EXAMPLES = Path(os.environ.get("SERVAL_EXAMPLES", ""))
 SCORE, PIXELS, SAMPLE = 1e-4, 1, 1e-3
 BY_TEXT = {
     "text-classification": "text_classification",
@@ -47,6 +49,13 @@ def first(case: str) -> tuple[Any, dict[str, Any], Any]:
     if isinstance(value, dict) and set(value) == {"file"}:
         value = (RECORDED / case / value["file"]).read_bytes()
     return value, call["parameters"], call["answers"][0]
+
+
+def golden(example: str) -> tuple[Any, Any]:
+    """Return the first golden request's input of an example, and its answer."""
+    with (EXAMPLES / example / "golden.jsonl").open() as file:
+        line = json.loads(file.readline())
+    return line["request"]["inputs"], line["answer"]
 
 
 def check(given: Any, expected: Any, case: str) -> None:
@@ -126,6 +135,23 @@ def test_rows_of_a_table_are_classified(stage: Any) -> None:
     }
     answer = client(stage, "titanic").tabular_classification(passengers)
     assert answer == ["survived", "died"]
+
+
+def test_the_example_of_reviews_classifies_a_text(stage: Any) -> None:
+    [text], [labels] = golden("reviews")
+    given = client(stage, "reviews").text_classification(text)
+    check(given, labels, "reviews")
+
+
+def test_the_example_of_a_camera_finds_what_is_on_a_picture(stage: Any) -> None:
+    picture, found = golden("camera")
+    given = client(stage, "camera").object_detection(base64.b64decode(picture))
+    check(given, found, "camera")
+
+
+def test_the_example_of_a_voice_speaks(stage: Any) -> None:
+    text, _ = golden("voice")
+    assert client(stage, "voice").text_to_speech(text)[:4] == b"RIFF"
 
 
 def test_an_error_has_the_words_of_the_task(stage: Any) -> None:
