@@ -104,6 +104,7 @@ _.type_name
 _.access_log_settings
 
 # Names of the emulator that patches replace.
+_._evict_old_metrics
 _.AUTH
 _.__defaults__
 _._probe_peak_memory_mb
