@@ -78,7 +78,7 @@ models/%/model.onnx models/%/golden.jsonl: $$(wildcard models/$$*/*.py models/*.
 lock: | $(UV)  ## resolve every group again into requirements/
 	@for group in $(GROUPS); do \
 	  echo "· $$group"; \
-	  extra=""; case $$group in laptop | cli) extra="pyproject.toml --extra cli";; esac; \
+	  extra=""; case $$group in laptop | cli | exporters) extra="pyproject.toml --extra cli";; esac; \
 	  $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	    --custom-compile-command 'make lock' $$extra --group $$group -o requirements/$$group.txt; \
 	done
