@@ -4,7 +4,7 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from serval.inference.loaded import Limits, LoadedVersions
@@ -82,6 +82,10 @@ class V2:
             thread.join()
 
 
+BEFORE_HOLD = 3
+"""Chunks of a stream that do not wait."""
+
+
 @dataclass
 class CompletionsServer:
     """A server that speaks OpenAI's completions: it answers a prompt with itself, reversed."""
@@ -90,7 +94,13 @@ class CompletionsServer:
     ready: bool = True
     asked: list[Mapping[str, Any]] = field(default_factory=list)
     hold: threading.Event | None = None
-    """What every answer waits for."""
+    """What every answer waits for; a stream, behind its first chunks."""
+    characters: int = 3
+    """Of each chunk of a stream."""
+    unfinished: bool = False
+    """Its streams break off in the middle."""
+    thought: str = ""
+    """What its chats say beside their text."""
 
     def app(self) -> Starlette:
         """Give the application."""
@@ -117,6 +127,11 @@ class CompletionsServer:
             message["tool_calls"] = [{"id": "call_0", "type": "function", "function": called}]
         else:
             message["content"] = body["messages"][-1]["content"][::-1]
+        if body.get("stream"):
+            deltas = [{"role": "assistant", "content": ""}]
+            deltas += [{"reasoning_content": self.thought}] if self.thought else []
+            deltas += [{"content": piece} for piece in self.cut(message["content"])]
+            return self.stream([{"delta": delta} for delta in deltas])
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
         return JSONResponse({"id": "c", "model": self.model, "choices": [choice]})
 
@@ -133,5 +148,33 @@ class CompletionsServer:
         if prompt == "strange":
             return JSONResponse({"choices": []})
         text = prompt[::-1][: body.get("max_tokens")]
+        if body.get("stream"):
+            return self.stream([{"text": piece} for piece in self.cut(text)])
         choice = {"index": 0, "text": text, "logprobs": None, "finish_reason": "stop"}
         return JSONResponse({"id": "c", "object": "text_completion", "choices": [choice]})
+
+    def cut(self, text: str) -> list[str]:
+        """Cut a text into the pieces of its chunks."""
+        return [text[at : at + self.characters] for at in range(0, len(text), self.characters)]
+
+    def stream(self, choices: Sequence[Mapping[str, Any]]) -> Response:
+        """Answer in chunks, as vLLM does where the usage is wanted."""
+
+        async def tell() -> AsyncIterator[str]:
+            for number, choice in enumerate(choices):
+                if self.unfinished and number == len(choices) // 2:
+                    return
+                while number == BEFORE_HOLD and self.hold and not self.hold.is_set():
+                    await asyncio.sleep(0.005)
+                yield write_chunk({"choices": [{"index": 0, "finish_reason": None, **choice}]})
+            yield write_chunk({"choices": [{"index": 0, "delta": {}, "finish_reason": "length"}]})
+            usage = {"prompt_tokens": 5, "completion_tokens": 17, "total_tokens": 22}
+            yield write_chunk({"choices": [], "usage": usage})
+            yield "data: [DONE]\n\n"
+
+        return StreamingResponse(tell(), media_type="text/event-stream")
+
+
+def write_chunk(chunk: Mapping[str, Any]) -> str:
+    """Write a chunk as an event."""
+    return f"data: {json.dumps({'id': 'c', **chunk})}\n\n"

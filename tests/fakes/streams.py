@@ -68,6 +68,9 @@ class ScriptedText:
             finish = "length" if number == self.length else None
             yield Piece(number=number, id=token, text=f" {token}", finish=finish)
 
+    def ready(self) -> bool:
+        return True
+
     def outputs(self) -> list[Tensor]:
         return [Tensor("y", "BYTES", np.array([self.text.encode()], object))]
 

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,9 +15,12 @@ from onnx import TensorProto, helper
 from serval.aws.sqs.queues import QueueCounts
 from serval.handlers.signature import HANDLER_SIGNATURE
 from serval.models.route import Route
+from serval.models.signature import Signature, TensorSpec
 from serval.requests.request import AsyncRequest
+from serval.tasks.openai.call import OpenAICall
 from serval.worker.shards.line import ChannelMessage
 from serval.worker.shards.process import ShardChild
+from tests.fakes import http_servers
 from tests.fakes.emulator import any_port
 from tests.fakes.inference import graph, plus
 from tests.fakes.versioned_servers import processes
@@ -32,6 +36,9 @@ from tests.fakes.worker_stage import (
 
 pytestmark = pytest.mark.slow
 
+COMPLETIONS_SIGNATURE = Signature(
+    (TensorSpec("prompt", "BYTES", (-1,)),), (TensorSpec("text", "BYTES", (-1,)),)
+)
 EMPTY = QueueCounts(visible=0, in_flight=0, dead=0)
 SLOW_LOOPS = 1500
 """Turns of the slow model's loop: half a second and more on one thread."""
@@ -77,7 +84,7 @@ def slow() -> bytes:
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerStage]:
     folder = tmp_path_factory.mktemp("worker")
-    with worker_stage(folder, "one", "ten", "slow", "served", "boxed") as made:
+    with worker_stage(folder, "one", "ten", "slow", "served", "boxed", "told") as made:
         made.publish("one", "1", plus(1))
         made.publish("ten", "1", plus(10))
         made.publish("slow", "1", slow(), {"batching": {"max_batch_size": 2}})
@@ -189,6 +196,35 @@ def test_a_model_that_an_inference_server_runs_is_answered_by_it(alone: WorkerSt
             alone.submit(request_id, "served", row_of(1.0))
         alone.await_closed(ids)
         assert [result(alone, request_id) for request_id in ids] == [[11.0, 10.0]] * len(ids)
+
+
+def test_a_servers_text_goes_on_when_its_worker_is_killed_in_the_middle(
+    alone: WorkerStage,
+) -> None:
+    """A server that writes for both workers stands for one on each machine."""
+    held = threading.Event()
+    server = http_servers.CompletionsServer(hold=held)
+    with http_servers.running(server.app()) as port:
+        runtime = {"kind": "http", "protocol": "openai", "port": port, "model": "gpt"}
+        alone.publish("told", "1", b"", {"runtime": runtime}, "http", COMPLETIONS_SIGNATURE)
+        killed = alone.start()
+        body = {"messages": [{"role": "user", "content": "a text of some length"}]}
+        call = OpenAICall("chat/completions", "told", "c", 0, body)
+        element = {"name": "openai", "datatype": "BYTES", "shape": [1]}
+        given = json.dumps({"inputs": [element | {"data": [call.to_element().decode()]}]})
+        alone.submit("told-1", "told", given.encode(), stream=True)
+        await_that(lambda: alone.log.read("told-1", 0), "the first pieces")
+        killed.kill()
+        killed.wait(WAIT_SECONDS)
+        alone.start()
+        await_that(lambda: len(server.asked) == 2, "another worker")
+        held.set()
+        alone.await_closed(["told-1"])
+    pieces = [piece for chunk in alone.log.read("told-1", 0) for piece in chunk.pieces]
+    assert "".join(piece.text for piece in pieces) == "a text of some length"[::-1]
+    assert [piece.number for piece in pieces] == list(range(1, len(pieces) + 1))
+    assert server.asked[0]["seed"] == server.asked[1]["seed"]
+    assert find(alone, "told-1").status == "succeeded"
 
 
 def test_a_container_answers_any_body_and_is_restarted_with_what_was_promoted(

@@ -40,6 +40,7 @@ from serval.requests.stream.live import RESULT, LiveText, ReadLive
 from serval.requests.submit.submission import Submission
 from serval.requests.submit.submit import Submit
 from serval.requests.wait import Wait
+from serval.tasks.openai.document import asks_beyond_text
 
 WAIT_SECONDS = 25.0
 """The gateway gives up after 30 s; the rest is for submitting and for reading the result."""
@@ -87,8 +88,14 @@ class WaitEndpoint:
         return self._reply_in(protocol, waiting)
 
     def _can_stream(self, waiting: "WaitingCall") -> bool:
-        """Return whether the version writes texts where they can be read meanwhile."""
-        return self.submit.checks.can_stream(waiting.record)
+        """Return whether the version writes texts where they can be read meanwhile.
+
+        Of what an inference server writes, a stream has the text alone.
+        """
+        record, document = waiting.record, waiting.call.document or {}
+        if record.has_openai_server and asks_beyond_text(document):
+            return False
+        return self.submit.checks.can_stream(record)
 
     def _stream(self, protocol: StreamProtocol, waiting: "WaitingCall", reading: ReadLive) -> Reply:
         """Reply with pieces, the first of which has come."""

@@ -106,11 +106,14 @@ class ModelVersion:
     @property
     def speaks_openai(self) -> bool:
         """Whether it answers calls of OpenAI's API: by its task, or its inference server."""
-        if self.task is not None:
-            return self.task in OPENAI_TASKS
-        return self.runtime != "onnx" and (
-            self.bundle.get("runtime", {}).get("protocol") == "openai"
-        )
+        return self.task in OPENAI_TASKS or self.has_openai_server
+
+    @property
+    def has_openai_server(self) -> bool:
+        """Whether an inference server answers calls of OpenAI's API for it."""
+        section: Mapping[str, Any] = self.bundle.get("runtime", {})
+        is_server = self.task is None and self.runtime != "onnx"
+        return is_server and section.get("protocol") == "openai"
 
     @property
     def more_signatures(self) -> tuple[Signature, ...]:

@@ -23,7 +23,7 @@ for the end of an event."""
 def tell_chunks(live: LiveText, begin: Callable[[], ChunkWriter]) -> Iterator[bytes]:
     """Write the chunks of a call of OpenAI's API, which begin once the version is known."""
     chunks: ChunkWriter | None = None
-    waiting, told, read = WaitingTokens(), 0, 0
+    waiting, told, last = WaitingTokens(), 0, None
     for piece in live.pieces():
         if piece is None:
             yield STILL_HERE
@@ -35,9 +35,9 @@ def tell_chunks(live: LiveText, begin: Callable[[], ChunkWriter]) -> Iterator[by
         released = waiting.release(told)
         documents = list(chunks.write(Told(0, piece.text, released, piece.finish)))
         yield from _number_last(documents, piece.number)
-        read = piece.prompt_tokens or 0
-    if chunks is not None:
-        yield from map(in_event, chunks.end(read))
+        last = piece
+    if chunks is not None and last is not None:
+        yield from map(in_event, chunks.end(last.prompt_tokens or 0, last.tokens))
 
 
 def tell_tokens(live: LiveText, *, with_top: bool) -> Iterator[bytes]:

@@ -8,7 +8,7 @@ by itself.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -70,6 +70,18 @@ class Completions:
         texts = [self._text(answer.content) for answer in self._server.post_all(calls)]
         return [Tensor(spec.name, "BYTES", bytes_array(texts, prompts.shape)) for spec in outputs]
 
+    def tell(self, call: OpenAICall) -> Iterator[Mapping[str, Any]]:
+        """Hand a call on, and yield what the server says of the answer, chunk by chunk.
+
+        Raises
+        ------
+        InvalidInputs, RuntimeFailed
+            As ``run`` does.
+        """
+        wanted = {"stream": True, "stream_options": {"include_usage": True}}
+        body = {**call.body, **wanted, "model": self._server.declared.model}
+        yield from self._server.read_events(f"/v1/{call.operation}", body)
+
     def interrupt(self) -> None:
         """End the run that is under way, and every later one, with ``RuntimeFailed``."""
         self._server.interrupt()
@@ -90,12 +102,7 @@ class Completions:
         return lambda client: client.post(f"/v1/{call.operation}", json=body)
 
     def _rename(self, answer: bytes, call: OpenAICall) -> bytes:
-        try:
-            document = {**json.loads(answer), "model": call.model}
-        except (TypeError, ValueError) as error:
-            raise RuntimeFailed(
-                f"{self._server.declared.address} answered what is no JSON object: {error}"
-            ) from error
+        document = {**self._server.parse(answer), "model": call.model}
         return json.dumps(document, ensure_ascii=False).encode()
 
     def _call(self, asked: dict[str, Any]) -> HttpRequest:

@@ -4,10 +4,11 @@ It speaks the Open Inference Protocol V2 with binary tensors (Triton, another Se
 completions (vLLM and its like), or plain HTTP.
 """
 
+import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +30,7 @@ ANSWER_SHOWN = 500
 """Characters of an error's body in a message."""
 AGAIN_SECONDS = 120.0
 """How long a run waits for a server that has ended and is started again."""
+EVENT_STREAM, LAST = "text/event-stream", "[DONE]"
 REFUSALS = frozenset({400, 413, 422})
 
 
@@ -111,6 +113,44 @@ class Server:
             open_calls -= done
         return [call.result() for call in calls]
 
+    def read_events(self, path: str, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Post JSON, and yield the documents of the server-sent events that answer it.
+
+        An answer that is no stream is one document. To leave off early ends the call.
+
+        Raises
+        ------
+        InvalidInputs, RuntimeFailed
+            As ``post_all`` does, or if an event is no JSON object.
+        """
+
+        def post(client: httpx.Client) -> httpx.Response:
+            return client.send(client.build_request("POST", path, json=body), stream=True)
+
+        with closing(self._post(post)) as answer:
+            try:
+                if not answer.headers.get("content-type", "").startswith(EVENT_STREAM):
+                    yield self.parse(answer.read())
+                    return
+                for line in answer.iter_lines():
+                    field_name, _, data = line.partition(":")
+                    if field_name == "data" and data.strip() != LAST:
+                        yield self.parse(data)
+            except httpx.HTTPError as error:
+                raise RuntimeFailed(
+                    f"{self.declared.address} left its answer unfinished: "
+                    f"{type(error).__name__}: {error}"
+                ) from error
+
+    def parse(self, text: str | bytes) -> dict[str, Any]:
+        """Parse a JSON object of the server's, or raise ``RuntimeFailed``."""
+        try:
+            return {**json.loads(text)}
+        except (TypeError, ValueError) as error:
+            raise RuntimeFailed(
+                f"{self.declared.address} answered what is no JSON object: {error}"
+            ) from error
+
     def interrupt(self) -> None:
         """End the run that is under way, and every later one."""
         if not self._interrupted.done():
@@ -126,6 +166,7 @@ class Server:
             ) from error
         if answer.is_success:
             return answer
+        answer.read()
         said = answer.text[:ANSWER_SHOWN]
         if answer.status_code in REFUSALS:
             raise InvalidInputs(f"the inference server refuses these inputs: {said}")

@@ -12,6 +12,8 @@ if TYPE_CHECKING:  # the functions that follow streams have no numpy
 
 STREAMED_TASK = "text-generation"
 """The task whose answers are written piece by piece."""
+UNKNOWN = -1
+"""Instead of a token: what an inference server writes at once may be several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Piece:
     number: int
     """Its place in the stream, from 1."""
     id: int
+    """``UNKNOWN``: an inference server does not tell."""
     text: str
     """What can be read with it; empty while bytes of a character are missing, or the end of the
     text may turn out to be a stop string."""
@@ -47,6 +50,8 @@ class Piece:
     """Why the text ends here: ``length``, ``eos_token`` or ``stop_sequence``."""
     prompt_tokens: int | None = None
     """How many tokens the prompt has; told with the last piece."""
+    tokens: int | None = None
+    """How many tokens the text has; told with the last piece, where pieces are no tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,7 @@ def _row(piece: Piece) -> list[Any]:
         1 if piece.special else None,
         top or None,
         piece.word,
+        piece.tokens,
     ]
     while row[-1] is None:
         row.pop()
@@ -103,8 +109,8 @@ def _row(piece: Piece) -> list[Any]:
 
 
 def _piece(number: int, row: Sequence[Any]) -> Piece:
-    members: list[Any] = [*row, *[None] * (8 - len(row))]
-    token, text, logprob, finish, prompt_tokens, special, top, word = members
+    members: list[Any] = [*row, *[None] * (9 - len(row))]
+    token, text, logprob, finish, prompt_tokens, special, top, word, tokens = members
     return Piece(
         number=number,
         id=token,
@@ -115,6 +121,7 @@ def _piece(number: int, row: Sequence[Any]) -> Piece:
         top=tuple(_likely(*one) for one in top or ()),
         finish=finish,
         prompt_tokens=prompt_tokens,
+        tokens=tokens,
     )
 
 

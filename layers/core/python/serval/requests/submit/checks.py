@@ -90,10 +90,11 @@ class SubmissionChecks:
             raise UnsupportedFeature(why)
 
     def _why_whole(self, record: ModelVersion) -> str | None:
-        if record.task != STREAMED_TASK:
+        if record.task != STREAMED_TASK and not record.has_openai_server:
             return (
                 f"model {record.model!r} version {record.version} has {record.task or 'no task'}: "
-                f"streams need the task {STREAMED_TASK!r}"
+                f"streams need the task {STREAMED_TASK!r}, or an inference server that speaks "
+                "OpenAI's API"
             )
         fleet = self.fleets.by_name.get(self.find_fleet(record))
         if fleet is not None and fleet.kind == "spot":

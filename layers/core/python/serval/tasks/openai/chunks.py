@@ -52,10 +52,19 @@ class ChunkWriter:
             ended: Mapping[str, Any] = {"delta": {}} if self.is_chat else {"text": ""}
             yield self._chunk(told.index, ended, told.finish_reason)
 
-    def end(self, read: int) -> Iterator[dict[str, Any]]:
-        """Write the chunk with the usage, if that is wanted, given the prompts' tokens."""
+    def end(self, read: int, written: int | None = None) -> Iterator[dict[str, Any]]:
+        """Write the chunk with the usage, if that is wanted.
+
+        Parameters
+        ----------
+        read
+            The prompts' tokens.
+        written
+            The texts'; None: as many as were told.
+        """
         if self.with_usage:
-            yield {**self.head, "choices": [], "usage": count_usage(read, self._tokens)}
+            count = self._tokens if written is None else written
+            yield {**self.head, "choices": [], "usage": count_usage(read, count)}
 
     def _logprobs(self, told: Told) -> dict[str, Any] | None:
         if not self.with_logprobs:

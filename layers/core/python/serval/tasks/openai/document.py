@@ -135,6 +135,12 @@ def asks_for_texts(document: Mapping[str, Any]) -> bool:
     return several or document.get("echo") is True or any(one not in (None, 1) for one in counts)
 
 
+def asks_beyond_text(document: Mapping[str, Any]) -> bool:
+    """Return whether an answer may have more than a text: calls of tools, or probabilities."""
+    wanted = [document.get(name) for name in ("tools", "functions", "audio")]
+    return any(wanted) or document.get("logprobs") not in (None, False)
+
+
 def split_stream(document: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
     """Return what a body says beside the wish for a stream, and whether its end has the usage.
 

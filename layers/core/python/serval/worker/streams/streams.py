@@ -137,7 +137,7 @@ class Streams:
             self._end(stream, outcome)
             return False
         wrote = False
-        if not stream.ended and stream.behind < MOST_BEHIND:
+        if not stream.ended and stream.behind < MOST_BEHIND and stream.text.ready():
             if (outcome := self._write(stream)) is not None:
                 self._end(stream, outcome)
                 return False

@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from serval.inference.loaded import Loaded
 from serval.inference.run import Outputs
@@ -32,6 +32,9 @@ class StreamedText(Protocol):
 
     def pieces(self) -> Iterator[Piece]:
         """Write the text, piece by piece; those that were written before come first again."""
+
+    def ready(self) -> bool:
+        """Return whether the next piece is there, or is written when it is asked for."""
 
     def outputs(self) -> Outputs:
         """Return the answer as a whole, once the last piece has come."""
@@ -109,8 +112,18 @@ def logged_tokens(chunks: Sequence[StreamChunk]) -> list[int]:
     return [piece.id for chunk in chunks for piece in chunk.pieces]
 
 
+class WrittenHere:
+    """A text that this process writes itself."""
+
+    __slots__ = ()
+
+    def ready(self) -> bool:
+        """Return True: a piece is written when it is asked for."""
+        return True
+
+
 @dataclass(frozen=True, slots=True)
-class GeneratedPieces:
+class GeneratedPieces(WrittenHere):
     """``StreamedText`` of a task that generates text."""
 
     text: "TextStream"
@@ -126,7 +139,7 @@ class GeneratedPieces:
 
 
 @dataclass(frozen=True, slots=True)
-class ToldPieces:
+class ToldPieces(WrittenHere):
     """``StreamedText`` of a call of OpenAI's API: a piece has what its token tells."""
 
     text: "OneText"
@@ -174,6 +187,12 @@ def open_text(loaded: Loaded, held: Held) -> StreamedText:
         from serval.tasks.openai.call import open_call
 
         [element] = inputs[0].array.tolist()
+        if loaded.record.has_openai_server:
+            from serval.inference.runtimes.http_completions import Completions
+            from serval.worker.streams.served import open_served
+
+            tell = cast(Completions, loaded.model).tell
+            return open_served(tell, element, loaded.record, name, seed, held.chunks)
         return ToldPieces(open_call(element, loaded.record, loaded.task, name, seed, begun))
     from serval.tasks.generation.stream import open_stream
 

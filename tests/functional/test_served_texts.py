@@ -1,0 +1,148 @@
+"""Texts that an inference server of a fleet writes, read while it writes them."""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serval.models.signature import Signature, TensorSpec
+from tests.fakes.fleet_calls import Fleet
+from tests.fakes.http_servers import CompletionsServer, running
+from tests.functional.test_live_texts import begin, events, newest, result, text_of, told
+
+CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
+PROMPTS = Signature((TensorSpec("prompt", "BYTES", (-1,)),), (TensorSpec("text", "BYTES", (-1,)),))
+ASKED = "a question of some length"
+ANSWER = ASKED[::-1]
+WAIT_SECONDS = 60
+
+
+@pytest.fixture
+def server() -> CompletionsServer:
+    return CompletionsServer()
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, server: CompletionsServer) -> Iterator[Fleet]:
+    fleet = Fleet(tmp_path)
+    fleet.registry.publish("textgen", "1", b"", PROMPTS)
+    key = ("textgen", "1")
+    bundle = {"runtime": {"kind": "http", "protocol": "openai"}}
+    fleet.registry.records[key] = replace(
+        fleet.registry.records[key], runtime="http", bundle=bundle
+    )
+    fleet.bench.time.meanwhile = lambda: write(fleet)
+    with running(server.app()) as port:
+        fleet.world.port = port
+        yield fleet
+
+
+def write(fleet: Fleet) -> None:
+    """Let the worker take the next piece of each stream, once the server has told it."""
+    fleet.work()
+    until = time.monotonic() + WAIT_SECONDS
+    streams = fleet.worker.worker.streams._streams
+    while not all(one.ended or one.text.ready() for one in streams):
+        assert time.monotonic() < until
+        time.sleep(0.002)
+    fleet.write()
+
+
+def chat(**more: Any) -> dict[str, Any]:
+    messages = [{"role": "user", "content": ASKED}]
+    return {"model": "textgen", "messages": messages, "stream": True} | more
+
+
+def test_a_servers_text_comes_while_it_is_written(fleet: Fleet, server: CompletionsServer) -> None:
+    pieces = begin(fleet, chat(temperature=0.7))["chunks"]
+    [(_, first), (number, second)] = events(next(pieces) for _ in range(2))
+    assert first["choices"][0]["delta"] == {"role": "assistant", "content": ""}
+    assert second["choices"][0]["delta"]["content"] == ANSWER[:3]
+    assert (number, newest(fleet).status) == (1, "running")
+    assert events(pieces)[-1] == (None, "[DONE]")
+    [asked] = server.asked
+    assert (asked["model"], asked["stream"], asked["temperature"]) == ("gpt", True, 0.7)
+    assert asked["stream_options"] == {"include_usage": True}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [(CHAT, chat()), (COMPLETIONS, {"prompt": ASKED, "stream": True})]
+)
+def test_the_chunks_and_the_result_have_the_servers_text_and_usage(
+    fleet: Fleet, path: str, body: dict[str, Any]
+) -> None:
+    body = body | {"model": "textgen", "stream_options": {"include_usage": True}}
+    chunks = told(fleet, body, path)
+    choices = [choice for chunk in chunks for choice in chunk["choices"]]
+    stored = result(fleet)
+    [choice] = stored["choices"]
+    if path == CHAT:
+        assert text_of(chunks) == choice["message"]["content"] == ANSWER
+    else:
+        assert "".join(one["text"] for one in choices) == choice["text"] == ANSWER
+    assert choices[-1]["finish_reason"] == choice["finish_reason"] == "length"
+    usage = {"prompt_tokens": 5, "completion_tokens": 17, "total_tokens": 22}
+    assert stored["usage"] == chunks[-1]["usage"] == usage
+    assert stored["id"] == chunks[0]["id"]
+
+
+def test_another_worker_goes_on_with_a_text_whose_pieces_it_cuts_otherwise(
+    fleet: Fleet, server: CompletionsServer
+) -> None:
+    pieces = begin(fleet, chat(temperature=1))["chunks"]
+    read = [next(pieces) for _ in range(3)]
+    fleet.replace_worker("w2")
+    server.characters = 4
+    chunks = events(iter([*read, *pieces]))
+    numbers = [number for number, _ in chunks if number is not None]
+    assert numbers == sorted(set(numbers))
+    assert text_of([chunk for _, chunk in chunks[:-1]]) == ANSWER
+    first, second = server.asked
+    assert first["seed"] == second["seed"]
+
+
+def test_a_server_that_goes_on_with_another_text_has_failed(
+    fleet: Fleet, server: CompletionsServer
+) -> None:
+    pieces = begin(fleet, chat())["chunks"]
+    next(pieces), next(pieces), next(pieces)
+    fleet.replace_worker("w2")
+    server.cut = lambda text: list(text.upper())  # type: ignore[method-assign]
+    [(_, error)] = events(iter([list(pieces)[-1]]))
+    assert "another text than before" in error["error"]["message"]
+    assert newest(fleet).status == "failed"
+
+
+def test_an_answer_without_an_end_has_failed(fleet: Fleet, server: CompletionsServer) -> None:
+    server.unfinished = True
+    [*_, (_, error)] = events(begin(fleet, chat())["chunks"])
+    assert "has no end" in error["error"]["message"]
+
+
+def test_what_the_server_refuses_is_told_in_its_words(fleet: Fleet) -> None:
+    body = {"model": "textgen", "prompt": "bad", "stream": True}
+    reply = fleet.post(body, COMPLETIONS, live=True)
+    assert reply["statusCode"] == 400
+    assert "no such prompt" in json.loads(reply["body"])["error"]["message"]
+
+
+def test_what_a_model_thinks_is_kept_beside_its_answer(
+    fleet: Fleet, server: CompletionsServer
+) -> None:
+    server.thought = "Turn it round."
+    assert text_of(told(fleet, chat())) == ANSWER
+    assert result(fleet)["choices"][0]["message"]["reasoning_content"] == "Turn it round."
+
+
+@pytest.mark.parametrize(
+    "more", [{"tools": [{"type": "function", "function": {"name": "f"}}]}, {"logprobs": True}]
+)
+def test_an_answer_with_more_than_a_text_comes_whole(fleet: Fleet, more: dict[str, Any]) -> None:
+    fleet.bench.time.meanwhile = fleet.work
+    reply = fleet.post(chat(**more), CHAT, live=True)
+    assert reply["headers"]["content-type"] == "text/event-stream"
+    assert not newest(fleet).stream
