@@ -46,7 +46,7 @@ class ServedText:
     """What was read of the text before."""
     logged: int
     """The number of the last piece that has some of it."""
-    _said: "SimpleQueue[Said]" = field(default_factory=SimpleQueue)
+    _said: SimpleQueue[Said] = field(default_factory=SimpleQueue)
     _left: threading.Event = field(default_factory=threading.Event)
     _text: str = ""
     _thoughts: dict[str, str] = field(default_factory=dict)
@@ -144,7 +144,7 @@ class ServedText:
         return InferenceFailed(self.head.model, self.head.version, why)
 
 
-def _listen(tell: Tell, call: OpenAICall, said: "SimpleQueue[Said]", left: threading.Event) -> None:
+def _listen(tell: Tell, call: OpenAICall, said: SimpleQueue[Said], left: threading.Event) -> None:
     """Put what a server says where it is read, until nobody is there."""
     try:
         with closing(tell(call)) as chunks:  # type: ignore[type-var]
