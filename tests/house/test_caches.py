@@ -51,6 +51,7 @@ KEPT = {
     "worker/serve/gather.Gather._waiting": "model",
     "worker/queue/held.Holdings._held": "the message",
     "worker/queue/deliveries.DeliveredInbox.finished": "receipt of the message",
+    "worker/streams/served.ServedText._thoughts": "member of the message, of one text",
     "worker/queue/turns.Turns._ends": "model",
     "worker/queue/turns.Turns._last": "model",
     "worker/queue/turns.Turns.usual_seconds": "model",

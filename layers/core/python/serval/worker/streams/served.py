@@ -83,7 +83,7 @@ class ServedText:
         number = self.logged
         while (said := self._said.get()) is not None:
             if isinstance(said, RuntimeFailed):
-                raise self._failed(str(said)) from said
+                raise self._failure(str(said)) from said
             if isinstance(said, Exception):
                 raise said
             known = len(self._text)
@@ -93,7 +93,7 @@ class ServedText:
                 number += 1
                 yield Piece(number=number, id=UNKNOWN, text=new)
         if self._finish is None or len(self._text) < len(self.begun):
-            raise self._failed("the inference server's answer has no end")
+            raise self._failure("the inference server's answer has no end")
         usage = self._usage or {}
         yield Piece(
             number=number + 1,
@@ -118,7 +118,7 @@ class ServedText:
     def _note(self, chunk: Mapping[str, Any]) -> None:
         """Note what a chunk says."""
         if "error" in chunk:
-            raise self._failed(f"the inference server says: {chunk['error']}")
+            raise self._failure(f"the inference server says: {chunk['error']}")
         self._usage = chunk.get("usage") or self._usage
         try:
             for choice in chunk.get("choices") or []:
@@ -129,18 +129,18 @@ class ServedText:
                     if name not in IN_ANSWERS and isinstance(value, str):
                         self._thoughts[name] = self._thoughts.get(name, "") + value
         except (AttributeError, TypeError) as error:
-            raise self._failed(f"the inference server's chunk is none: {error}") from error
+            raise self._failure(f"the inference server's chunk is none: {error}") from error
 
     def _check_begun(self) -> None:
         """Refuse to go on with another text than the one that was begun."""
         both = min(len(self._text), len(self.begun))
         if self._text[:both] != self.begun[:both]:
-            raise self._failed(
+            raise self._failure(
                 "the inference server writes another text than before its machine was lost, by "
                 "the same seed: ask again"
             )
 
-    def _failed(self, why: str) -> InferenceFailed:
+    def _failure(self, why: str) -> InferenceFailed:
         return InferenceFailed(self.head.model, self.head.version, why)
 
 
