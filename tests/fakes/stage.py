@@ -99,6 +99,7 @@ class Stage:
             cpu_class=CPU_CLASS,
             clock=Ticking(),
             work_folder=work_folder,
+            find_version=self.registry.version,
         )
         self.register = Register(self.bucket, self.control)
         self.conclude = Conclude(self.control, self.registry)

@@ -38,6 +38,8 @@ KEPT = {
     "access/admission.Admission._routes": "model",
     "access/admission.Authenticator._callers": "hash of the API key",
     "models/route.KnownVersions._routes": "model",
+    "models/route.KnownStables._routes": "model",
+    "pipelines/model.PipelineModel._bound": "step, while the version that it calls is the same",
     "client/inference.ModelFlows.known": "model and version, until the API refuses a request",
     "fleets/endpoints/dispatch.Dispatch._capacities": "fleet",
     "fleets/control.FleetControl._seen_awake": "fleet",
@@ -90,5 +92,10 @@ def test_every_cache_says_what_it_is_kept_by() -> None:
         "batch/plan/survey.Survey.lists",
         "fleets/sweep.SweepFindings.awake",
         "fleets/sweep.SweepFindings.in_use",
+        "pipelines/check.PipelineCheck._given",
+        "pipelines/reading.Reading.parts",
+        "pipelines/reading.Reading.whole",
+        "pipelines/run.PipelineRun._views",
+        "pipelines/run.PipelineRun.values",
     }
     assert set(caches()) - of_one_call == set(KEPT)

@@ -14,8 +14,9 @@ LOOSE = (
 """Loose modules, which everyone may use; among themselves they keep to this order, too."""
 ORDER = (
     *LOOSE,
-    "models", "access", "protocol", "client", "tasks", "inference", "handlers", "requests",
-    "fleets", "batch", "bundles", "rollouts", "openapi", "http", "worker", "aws", "bootstrap",
+    "models", "access", "protocol", "client", "tasks", "inference", "pipelines", "handlers",
+    "requests", "fleets", "batch", "bundles", "rollouts", "openapi", "http", "worker", "aws",
+    "bootstrap",
 )  # fmt: skip
 """From the bottom up."""
 MODULES = {

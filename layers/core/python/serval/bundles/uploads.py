@@ -1,14 +1,18 @@
 """Uploads: the files of each, and the objects of the artifact bucket that hold them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from serval.bundles.manifest import LIMIT_BUNDLE_BYTES, LIMIT_MANIFEST_BYTES, read_manifest
+from serval.bundles.pipeline import read_pipeline
+from serval.bundles.used_versions import UsedVersion, find_used
 from serval.errors import BundleRefused, ModelNotFound
 from serval.models.registry import ModelRegistry, stable_version
 from serval.models.storage import BARE_ARTIFACT, MANIFEST, Incoming, version_prefix
 from serval.models.version import BundleFile
+from serval.pipelines.definition import PIPELINE_YAML
+from serval.yaml_files import LIMIT_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,8 @@ class Upload:
     model: str
     rollout: str
     files: tuple[UploadedFile, ...]
+    used: tuple[UsedVersion, ...] = ()
+    """What the steps of a pipeline call."""
 
     @property
     def sources(self) -> Mapping[str, StoredObject]:
@@ -63,7 +69,9 @@ class Upload:
             }
             for file in self.files
         ]
-        return {"model": self.model, "rollout": self.rollout, "files": files}
+        used = [each.to_json() for each in self.used]
+        described = {"model": self.model, "rollout": self.rollout, "files": files}
+        return described | ({"used": used} if used else {})
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Upload":
@@ -81,7 +89,8 @@ class Upload:
             )
             for file in value["files"]
         )
-        return cls(value["model"], value["rollout"], files)
+        used = tuple(UsedVersion.from_json(each) for each in value.get("used", ()))
+        return cls(value["model"], value["rollout"], files, used)
 
 
 class IncomingArtifacts(Protocol):
@@ -146,6 +155,37 @@ class Uploads:
                 ]
             ) from None
         return (*found, UploadedFile(stable.artifact, None, announced))
+
+    def find_used(
+        self, files: Sequence[UploadedFile]
+    ) -> tuple[tuple[UsedVersion, ...], Mapping[str, StoredObject]]:
+        """Find what a pipeline's steps call, and the records of it; nothing for other bundles.
+
+        Raises
+        ------
+        BundleRefused
+            If pipeline.yaml is wrong, or names a model or a version that is not there.
+        """
+        source = next((file.source for file in files if file.path == PIPELINE_YAML), None)
+        if source is None:
+            return (), {}
+        check_size(PIPELINE_YAML, source, LIMIT_BYTES)
+        steps = read_pipeline(self.artifacts.read(source)).steps
+        found, reasons = find_used(steps, self.registry)
+        records = {each: self.artifacts.find(each.url_name[1:]) for each in found}
+        reasons += [
+            f"model {each.model!r} version {each.version} lost its record: publish it again"
+            for each, record in records.items()
+            if record is None
+        ]
+        if reasons:
+            raise BundleRefused(reasons)
+        used = {
+            replace(each, size_bytes=record.size_bytes): record
+            for each, record in records.items()
+            if record is not None
+        }
+        return tuple(used), {each.url_name: record for each, record in used.items()}
 
     def _find(self, files: Sequence[BundleFile], prefix: str) -> tuple[UploadedFile, ...]:
         """Find each file's object, which must have the expected size."""

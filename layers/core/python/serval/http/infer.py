@@ -2,9 +2,9 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from serval.access.admission import Admission, RealtimeLimit
 from serval.errors import ServalError, UnsupportedFeature
@@ -27,7 +27,11 @@ from serval.inference.loaded import Loaded
 from serval.inference.run import Inference, server_timing
 from serval.models.metrics import InferenceMetrics
 from serval.models.route import Counted, choose_target
+from serval.models.version import PIPELINE
 from serval.protocol.limits import MOST, RequestLimits
+
+if TYPE_CHECKING:  # models of tensors pay for no pipeline
+    from serval.pipelines.model import PipelineModel
 
 
 class OtherFunctions(Protocol):
@@ -129,16 +133,21 @@ class InferEndpoint:
         before = self.clock()
         answer = asked.run()
         infer_ms = (self.clock() - before) * 1e3
+        steps_ms: Sequence[tuple[str, float]] = ()
+        late_ms = 0.0
+        if loaded.record.runtime == PIPELINE:
+            times = cast("PipelineModel", loaded.model).times
+            steps_ms, late_ms = times.steps_ms, times.load_ms
         written = asked.write(answer)
         headers = {
             "content-type": written.content_type,
             **written.headers,
             "serval-model-version": version,
-            "server-timing": server_timing(infer_ms, load_ms),
+            "server-timing": server_timing(infer_ms - late_ms, load_ms + late_ms, steps_ms),
         }
         accepted = call.headers.get("accept-encoding", "")
         reply = sized_reply(written.body, headers, accepted, written.remedy)
-        return reply, (self.clock() - started) * 1e3
+        return reply, (self.clock() - started) * 1e3 - late_ms
 
     def _goes_in_pieces(self, call: HttpCall, loaded: Loaded) -> bool:
         """Return whether an answer is a stream: since it has to be, or may be and can."""

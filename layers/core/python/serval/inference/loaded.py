@@ -5,15 +5,15 @@ import shutil
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from serval.errors import ArtifactUnavailable, ModelOnFleet, ModelTooLarge
+from serval.errors import ArtifactUnavailable, ModelOnFleet, ModelTooLarge, UnsupportedFeature
 from serval.inference.runtimes import ArtifactUnreadable, Model, OpenModel
 from serval.inference.version_task import open_version_task
 from serval.models.signature import TensorSpec
-from serval.models.version import Form, ModelVersion
+from serval.models.version import PIPELINE, Form, ModelVersion
 from serval.protocol.limits import ENVIRONMENT_MIB, requests_mib
 from serval.tasks.task import Task
 
@@ -110,6 +110,14 @@ def nobody_else(record: ModelVersion) -> Model | None:
     return None
 
 
+def refuse_pipeline(record: ModelVersion, versions: "LoadedVersions") -> Model:
+    """Refuse a pipeline where none runs."""
+    raise UnsupportedFeature(
+        f"model {record.model!r} is a pipeline, which answers inference calls alone: async "
+        "requests and batch jobs of pipelines are not built yet"
+    )
+
+
 @dataclass(slots=True)
 class LoadedVersions:
     """Loaded versions, of which the least recently used is evicted when another needs room.
@@ -130,6 +138,8 @@ class LoadedVersions:
     """Lets go what is not to be loaded any more."""
     elsewhere: Callable[[ModelVersion], Model | None] = nobody_else
     """Finds what asks another process to run a version; None: it is loaded here."""
+    compose: Callable[[ModelVersion, "LoadedVersions"], Model] = refuse_pipeline
+    """Opens a pipeline, whose steps are loaded from here too."""
     _held: OrderedDict[tuple[str, str], Loaded] = field(default_factory=OrderedDict)
 
     def __contains__(self, key: tuple[str, str]) -> bool:
@@ -176,7 +186,11 @@ class LoadedVersions:
         record = self.find(model, version)
         if (distant := self.elsewhere(record)) is not None:
             return Loaded.elsewhere(record, distant)
-        loaded = self._load_best(record, started)
+        if record.runtime == PIPELINE:
+            loaded = Loaded.elsewhere(record, self.compose(record, self))
+            loaded = replace(loaded, load_ms=(self.clock() - started) * 1e3)
+        else:
+            loaded = self._load_best(record, started)
         self._held[model, version] = loaded
         return loaded
 

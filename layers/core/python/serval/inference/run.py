@@ -82,9 +82,19 @@ def fit_request(
         raise refused from None
 
 
-def server_timing(infer_ms: float, load_ms: float = 0.0) -> str:
-    """Write a ``Server-Timing`` header (W3C); without a load, 0 ms, it has none."""
+def server_timing(
+    infer_ms: float, load_ms: float = 0.0, steps_ms: Sequence[tuple[str, float]] = ()
+) -> str:
+    """Write a ``Server-Timing`` header (W3C); without a load, 0 ms, it has none.
+
+    Parameters
+    ----------
+    steps_ms
+        The steps of a pipeline, each a part of ``infer``.
+    """
     infer = f"infer;dur={infer_ms:.3f}"
+    if steps_ms:
+        infer = ", ".join((infer, *(f"step-{name};dur={ms:.3f}" for name, ms in steps_ms)))
     return f"load;dur={load_ms:.1f}, {infer}" if load_ms else infer
 
 

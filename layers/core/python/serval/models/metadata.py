@@ -10,7 +10,7 @@ from typing import Any
 
 from serval.models.server_declaration import SERVED
 from serval.models.signature import TensorSpec
-from serval.models.version import ModelVersion
+from serval.models.version import PIPELINE, ModelVersion
 
 VERSION = "0.1.0"
 """Serval's version; a test compares it with pyproject.toml."""
@@ -35,7 +35,17 @@ def model_metadata(record: ModelVersion, versions: Sequence[str]) -> dict[str, A
         "platform": platform(record),
         **replace(record.signature, rows_interact=False).to_json(),
         **({"task": record.task} if record.task else {}),
+        **({"steps": pipeline_steps(record)} if record.runtime == PIPELINE else {}),
     }
+
+
+def pipeline_steps(record: ModelVersion) -> list[dict[str, Any]]:
+    """List the steps of a pipeline: what each is, and the version that it pins."""
+    shown = ("name", "model", "version", "rule")
+    return [
+        {key: step[key] for key in shown if step.get(key) is not None}
+        for step in record.bundle["steps"]
+    ]
 
 
 def platform(record: ModelVersion) -> str:

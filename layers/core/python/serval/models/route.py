@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
-from serval.errors import ModelVersionNotFound
+from serval.errors import ModelNotFound, ModelVersionNotFound
 from serval.models.storage import VERSION
 from serval.models.version import ModelVersion
 
@@ -114,6 +114,26 @@ class Remembered(Generic[Key, Value]):
             self._values.clear()
         self._values[key] = (now, value)
         return value
+
+
+@dataclass(slots=True)
+class KnownStables:
+    """The stable versions of models, remembered for five seconds."""
+
+    read: Callable[[str], Route | None]
+    """Reads a model's route."""
+    clock: Callable[[], float] = time.monotonic
+    _routes: Remembered[str, Route | None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._routes = Remembered(ROUTE_SECONDS, self.clock)
+
+    def __call__(self, model: str) -> str:
+        """Return a model's stable version, or raise ``ModelNotFound``."""
+        route = self._routes.get(model, lambda: self.read(model))
+        if route is None:
+            raise ModelNotFound(model)
+        return route.stable
 
 
 class VersionRegistry(Protocol):

@@ -13,6 +13,7 @@ from itertools import chain
 from typing import Any
 
 from serval.models.signature import Signature
+from serval.models.storage import version_prefix
 from serval.models.task_signature import (
     OPENAI_SIGNATURE,
     OPENAI_TASKS,
@@ -64,6 +65,8 @@ class Form:
         return cls(value["name"], value["cpu_class"], value["artifact"], files)
 
 
+PIPELINE = "pipeline"
+"""The runtime of a version that has no artifact: other models answer."""
 BODY_PROTOCOLS = frozenset({"sagemaker", "http"})
 """Protocols of inference servers that take bodies as they are."""
 
@@ -223,6 +226,11 @@ class ModelVersion:
                 "forms": tuple(Form.from_json(form) for form in value.get("forms", ())),
             }
         )
+
+
+def locate_published(record: ModelVersion, path: str) -> tuple[str, str | None]:
+    """Return the key of a published file, which never changes and so needs no version id."""
+    return version_prefix(record.model, record.version) + path, None
 
 
 def model_tag(model: str) -> str:

@@ -22,10 +22,10 @@ from serval.models.storage import (
     ROUTE,
     api_key_partition,
     model_partition,
-    version_prefix,
+    record_key,
     version_sort_key,
 )
-from serval.models.version import ModelVersion
+from serval.models.version import ModelVersion, locate_published
 
 CHUNK_BYTES = 1 << 20
 Item = dict[str, dict[str, str]]
@@ -128,11 +128,6 @@ def strip_types(item: Item) -> dict[str, str]:
     return {name: value for name, typed in item.items() for value in typed.values()}
 
 
-def locate_published(record: ModelVersion, path: str) -> tuple[str, str | None]:
-    """Return the key of a published file, which never changes and so needs no version id."""
-    return version_prefix(record.model, record.version) + path, None
-
-
 @dataclass(frozen=True, slots=True)
 class EdgeArtifacts:
     """Downloads artifacts, verifying each while it streams."""
@@ -174,3 +169,25 @@ class EdgeArtifacts:
                 lost=True,
             )
         partial.rename(destination)
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeRecords:
+    """Reads records of versions from the artifact bucket, for those that read no table."""
+
+    s3: SignedClient
+    """A client whose endpoint is the bucket's."""
+
+    def version(self, model: str, version: str) -> ModelVersion:
+        """Read a version's record.
+
+        Raises
+        ------
+        RegistryUnavailable
+            If it cannot be read.
+        """
+        key = record_key(model, version)
+        try:
+            return ModelVersion.from_json(self.s3.request("GET", f"/{key}", {}).read().decode())
+        except (AwsRefused, AwsUnavailable, *TRANSIENT) as error:
+            raise RegistryUnavailable(f"{key}: {error}") from error

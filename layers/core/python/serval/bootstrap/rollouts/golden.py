@@ -2,7 +2,7 @@
 
 from serval.aws.signed.addresses import bucket_url
 from serval.aws.signed.client import SignedClient
-from serval.aws.signed.edge import EdgeArtifacts
+from serval.aws.signed.edge import EdgeArtifacts, EdgeRecords
 from serval.bootstrap.function import LambdaFunction
 from serval.bootstrap.handlers import handler_opening, is_deployed
 from serval.bootstrap.log import print_line
@@ -41,6 +41,7 @@ def build() -> LambdaFunction[GoldenCheck]:
             cpu_class=cpu_class(),
             log=print_line,
             open_handler=open_handler,
+            find_version=EdgeRecords(s3).version,
         ),
         lambda golden_check, event, _: golden_check.check(event),
         lambda event, outcome: {"rollout": event["upload"]["rollout"], "outcome": outcome},

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from serval.bundles.bundle import MODEL_YAML, Bundle, read_bundle
 from serval.bundles.handlers import declaration_reasons, with_handler
 from serval.bundles.manifest import Manifest
+from serval.bundles.pipeline import Pipeline
 from serval.bundles.verification.archives import archive_reasons, is_archive
 from serval.bundles.verification.code import code_reasons
 from serval.bundles.verification.deployment import Deployment
@@ -32,7 +33,7 @@ from serval.models.signature import Signature
 class VerifiedBundle:
     """A bundle that may become a version, with its signature."""
 
-    bundle: Bundle
+    bundle: Bundle | Pipeline
     signature: Signature
     artifact_files: tuple[str, ...]
     """What its runtime needs on disk: the graph and its external data, or a server's files."""

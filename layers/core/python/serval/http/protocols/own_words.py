@@ -10,7 +10,7 @@ from serval.http.call import JSON, HttpCall
 from serval.http.protocols.protocol import Asked, AskedStream, Written
 from serval.inference.loaded import Loaded
 from serval.inference.runtimes import RuntimeFailed
-from serval.models.version import ModelVersion
+from serval.models.version import PIPELINE, ModelVersion
 from serval.protocol.content import media_type
 from serval.protocol.limits import RequestLimits
 
@@ -92,7 +92,7 @@ def stream(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> AskedStream
 
 
 def read(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> Asked[Any]:
-    """Read the inputs of a task, or the body of a handler's call.
+    """Read the inputs of a task or a pipeline, or the body of a handler's call.
 
     Raises
     ------
@@ -101,6 +101,11 @@ def read(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> Asked[Any]:
     """
     body, headers = call.read_body(limits), call.headers
     content_type = headers.get("content-type", "")
+    if loaded.record.runtime == PIPELINE:
+        # Imported for a version that is one.
+        from serval.http.protocols.pipelines import ask_pipeline
+
+        return ask_pipeline(loaded, body, content_type, limits.json_bytes)
     if loaded.record.takes_bodies:
         return ask_handler(loaded, body, content_type, headers.get("accept", ""))
     return ask_task(loaded, body, content_type, limits.json_bytes)

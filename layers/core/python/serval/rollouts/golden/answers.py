@@ -8,6 +8,7 @@ from serval.inference.loaded import Loaded
 from serval.inference.run import Inference, InferenceAnswer
 from serval.inference.runtimes import RuntimeFailed
 from serval.models.tensor import Tensor
+from serval.models.version import PIPELINE
 from serval.rollouts.golden.candidate import Candidate
 from serval.rollouts.golden.differences import Differences, compare
 from serval.rollouts.golden.fleet_candidate import expect_loadable
@@ -24,6 +25,10 @@ NO_GOLDEN = (
 HANDLER_WITHOUT_GOLDEN = (
     "the bundle has no golden requests: the handler was loaded, and asked nothing; add 'golden: "
     "golden.jsonl' to model.yaml"
+)
+PIPELINE_WITHOUT_GOLDEN = (
+    "the bundle has no golden requests: the pipeline was checked against its models, and asked "
+    "nothing; add 'golden: golden.jsonl' to pipeline.yaml"
 )
 UNSTEADY = "the model answers differently each time that it is asked the same"
 EVALUATE = (
@@ -97,6 +102,11 @@ def _ask(
     inference: Inference, candidate: Candidate, loaded: Loaded, request: GoldenRequest
 ) -> tuple[Sequence[Tensor], Differences, bool]:
     """Answer one request; return its inputs, how the answer differs, and whether it is unsteady."""
+    if request.for_task and loaded.record.runtime == PIPELINE:
+        # Imported here, as are tasks: where no version is one, its libraries may not be installed.
+        from serval.rollouts.golden.pipeline_answers import ask_pipeline
+
+        return *ask_pipeline(loaded, request, candidate.tolerance), False
     if request.for_task:
         # Imported here: where no version has a task, its libraries may not be installed.
         from serval.rollouts.golden.task_answers import ask_task
@@ -107,9 +117,10 @@ def _ask(
     return answer.request.inputs, found, bool(found.reasons) and is_unsteady(loaded, answer)
 
 
-def load_alone() -> GoldenAnswers:
-    """Ask a handler nothing: what it takes only its golden requests could tell."""
-    return GoldenAnswers((), notes=(HANDLER_WITHOUT_GOLDEN,))
+def load_alone(runtime: str) -> GoldenAnswers:
+    """Ask a handler or a pipeline nothing: only its golden requests could tell what it takes."""
+    note = PIPELINE_WITHOUT_GOLDEN if runtime == PIPELINE else HANDLER_WITHOUT_GOLDEN
+    return GoldenAnswers((), notes=(note,))
 
 
 def try_samples(loaded: Loaded) -> GoldenAnswers:

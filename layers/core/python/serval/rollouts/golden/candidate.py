@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from serval.bundles.uploads import Upload
+from serval.bundles.used_versions import UsedVersion, version_of
+from serval.errors import ModelNotFound
 from serval.models.storage import staging_prefix
-from serval.models.version import Form, ModelVersion
+from serval.models.version import Form, ModelVersion, locate_published
 from serval.rollouts.documents import TargetFleet, VerifiedUpload
 
 DEFAULT_BATCH_SIZE = 32
@@ -21,6 +23,8 @@ class Candidate:
     """Path → key and version id of its object; None for a version id if sha256 alone pins it."""
     fleet: TargetFleet | None = None
     """None if Lambda runs it."""
+    used: tuple[UsedVersion, ...] = ()
+    """What the steps of a pipeline call."""
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> "Candidate":
@@ -35,7 +39,7 @@ class Candidate:
         for form in forms:
             locations |= {file.path: (staged + file.path, None) for file in form.files}
         record = verified.candidate(upload.model, forms)
-        return cls(record, locations, verified.fleet)
+        return cls(record, locations, verified.fleet, upload.used)
 
     @property
     def golden(self) -> str | None:
@@ -57,4 +61,13 @@ class Candidate:
 
     def locate(self, record: ModelVersion, path: str) -> tuple[str, str | None]:
         """Return the key and the version id of one of its files."""
+        if record.model != self.record.model:  # that of a step
+            return locate_published(record, path)
         return self.locations[path]
+
+    def stable(self, model: str) -> str:
+        """Return the version that the steps of a pipeline call where they pin none."""
+        version = version_of(self.used, model, None)
+        if version is None:
+            raise ModelNotFound(model)
+        return version

@@ -65,14 +65,18 @@ class Claim:
         names = {"model": rollout.model, "rollout": rollout.rollout}
         try:
             files = self.uploads.collect(incoming, announced)
+            used, records = self.uploads.find_used(files)
         except BundleRefused as refusal:
             return refuse_upload(refusal.reasons) | names
         self.control.note(rollout, step="verifying")
         return {
             "outcome": "passed",
             **names,
-            "upload": Upload(rollout.model, rollout.rollout, files).to_json(),
-            "urls": {file.path: self.presign(file.source) for file in files},
+            "upload": Upload(rollout.model, rollout.rollout, files, used).to_json(),
+            "urls": {
+                path: self.presign(found)
+                for path, found in [*((file.path, file.source) for file in files), *records.items()]
+            },
             "golden_function": self.golden_functions.get(
                 rollout.model, self.golden_functions[SHARED]
             ),

@@ -22,11 +22,13 @@ from serval.errors import (
     BundleRefused,
     InvalidRequest,
     ModelTooLarge,
+    ModelVersionNotFound,
 )
 from serval.inference.loaded import ArtifactStore, Limits, Loaded, LoadedVersions, discard
 from serval.inference.run import Inference
 from serval.inference.runtimes import ArtifactUnreadable, Model, OpenModel, RuntimeFailed
-from serval.models.version import Form, ModelVersion
+from serval.models.version import PIPELINE, Form, ModelVersion
+from serval.pipelines.model import PipelineModel
 from serval.rollouts.documents import GoldenReport, TargetFleet
 from serval.rollouts.golden.answers import GoldenAnswers, ask_golden, load_alone, try_samples
 from serval.rollouts.golden.candidate import Candidate
@@ -42,6 +44,11 @@ from serval.rollouts.golden.memory import MemoryMeter
 from serval.rollouts.golden.requests import GoldenRequest, read_golden
 from serval.rollouts.golden.sample import repeat_rows, takes_batches
 from serval.rollouts.outcomes import shorten_reason
+
+
+def no_version(model: str, version: str) -> ModelVersion:
+    """Find nothing."""
+    raise ModelVersionNotFound(model, version)
 
 
 @dataclass(slots=True)
@@ -75,6 +82,8 @@ class GoldenCheck:
     log: Callable[[str], object] = discard
     open_handler: Callable[[ModelVersion, Path], Model] | None = None
     """Opens custom Python; None: this function runs none."""
+    find_version: Callable[[str, str], ModelVersion] = no_version
+    """Finds what the steps of a pipeline call."""
 
     def check(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Check a candidate; ``event`` has ``upload``, ``verified`` and ``forms``.
@@ -115,7 +124,7 @@ class GoldenCheck:
     def _opening(self, record: ModelVersion) -> OpenModel:
         """Return what opens a candidate: ONNX Runtime, or Python."""
         open_handler = self.open_handler
-        if record.runtime == "onnx":
+        if record.runtime in ("onnx", PIPELINE):
             return self.open_model
         if open_handler is None:
             raise BundleRefused(
@@ -137,8 +146,13 @@ class GoldenCheck:
         self, candidate: Candidate, store: ArtifactStore, opening: TimedOpening, folder: Path
     ) -> Inference:
         """Build the inference of ``infer``, with the candidate as its only version."""
+
+        def find(model: str, version: str) -> ModelVersion:
+            own = model == candidate.record.model
+            return candidate.record if own else self.find_version(model, version)
+
         versions = LoadedVersions(
-            find=lambda model, version: candidate.record,
+            find=find,
             store=store,
             open_model=opening,
             folder=folder,
@@ -146,6 +160,9 @@ class GoldenCheck:
             clock=self.clock,
             cpu_class=self.cpu_class,
             log=self.log,
+            compose=lambda record, loaded: PipelineModel.open(
+                record, loaded.get, candidate.stable, self.clock
+            ),
         )
         return Inference(versions, self.clock)
 
@@ -157,7 +174,8 @@ class GoldenCheck:
         golden: Sequence[GoldenRequest],
     ) -> GoldenAnswers:
         if not golden:
-            return try_samples(loaded) if loaded.record.runtime == "onnx" else load_alone()
+            runtime = loaded.record.runtime
+            return try_samples(loaded) if runtime == "onnx" else load_alone(runtime)
         return ask_golden(inference, candidate, loaded, golden, time_limit(candidate, self.clock))
 
     def _measure(

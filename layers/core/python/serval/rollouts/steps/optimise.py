@@ -11,6 +11,7 @@ from serval.bundles.uploads import StoredObject, Upload
 from serval.bundles.verification.files import file_reasons
 from serval.errors import BundleRefused
 from serval.models.storage import staging_prefix
+from serval.models.version import PIPELINE
 from serval.rollouts.documents import OptimisedForms
 from serval.rollouts.forms.forms import FOLDER, make_forms
 from serval.rollouts.golden.candidate import Candidate
@@ -87,6 +88,8 @@ class Optimise:
     def _nothing_to_do(self, candidate: Candidate) -> str | None:
         """Return the reason why forms would be of no use, if there is one."""
         record, fleet = candidate.record, candidate.fleet
+        if record.runtime == PIPELINE:
+            return "a pipeline has no graph of its own"
         if record.runtime != "onnx":
             runner = "Python" if record.runtime == "python" else "an inference server"
             return f"{runner} runs {record.artifact}"

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from serval.bundles.manifest import Manifest
+from serval.bundles.pipeline import is_pipeline
+from serval.bundles.pipeline_verification import verify_pipeline
 from serval.bundles.uploads import Upload, UploadedFile
+from serval.bundles.used_versions import UsedVersion
 from serval.bundles.verification.deployment import (
     GRAPH,
     LAMBDA_LIMIT_MIB,
@@ -21,7 +24,7 @@ from serval.bundles.verification.readable import OpenFrom, RemoteFile, RemoteFol
 from serval.bundles.verification.verify_bundle import VerifiedBundle, verify_bundle
 from serval.errors import BundleRefused
 from serval.models.digests import digest_file
-from serval.models.version import BundleFile
+from serval.models.version import BundleFile, ModelVersion
 from serval.rollouts.documents import TargetFleet, VerifiedUpload
 from serval.rollouts.outcomes import refuse_upload
 
@@ -59,19 +62,40 @@ class Verify:
             file.path: RemoteFile(urls[file.path], file.source.size_bytes, self.open_from, failures)
             for file in upload.files
         }
+        records = {
+            each: RemoteFile(urls[each.url_name], each.size_bytes, self.open_from, failures)
+            for each in upload.used
+        }
         try:
-            outcome = self._verify(upload, RemoteFolder(files))
+            outcome = self._verify(upload, RemoteFolder(files), records)
         except BundleRefused as refusal:
             outcome = refuse_upload(refusal.reasons)
         if failures:
             raise failures[0]
         return outcome
 
-    def _verify(self, upload: Upload, folder: RemoteFolder) -> dict[str, Any]:
+    def _verify(
+        self, upload: Upload, folder: RemoteFolder, records: Mapping[UsedVersion, RemoteFile]
+    ) -> dict[str, Any]:
         self._check_limits(upload)
         manifest = match_digests(upload, folder)
-        bundle = verify_bundle(folder, manifest, self.deployment)
+        if is_pipeline(manifest.paths):
+            bundle = self._verify_pipeline(folder, manifest, records)
+        else:
+            bundle = verify_bundle(folder, manifest, self.deployment)
         return {"outcome": "passed", "verified": describe_bundle(manifest, bundle)}
+
+    def _verify_pipeline(
+        self, folder: RemoteFolder, manifest: Manifest, records: Mapping[UsedVersion, RemoteFile]
+    ) -> VerifiedBundle:
+        called = {
+            (each.model, each.version if each.pinned else None): ModelVersion.from_json(
+                file.read_bytes().decode()
+            )
+            for each, file in records.items()
+        }
+        pipeline, signature = verify_pipeline(folder, manifest, self.deployment, called)
+        return VerifiedBundle(pipeline, signature, ())
 
     def _check_limits(self, upload: Upload) -> None:
         """Refuse an upload whose checks take too much memory, or too long.

@@ -1,0 +1,1 @@
+"""Pipelines: models whose steps are other models, and rules between them."""

@@ -1,0 +1,65 @@
+"""The body of a call to a pipeline in its own words: ``{"inputs": {name: value, …}}``."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from serval.errors import InvalidInputs, MalformedBody
+from serval.foreign import read_document
+from serval.models.signature import Signature
+from serval.models.tensor import Tensor
+from serval.pipelines.values import make_tensor
+from serval.protocol.binary_tensors import bytes_array
+from serval.protocol.content import media_type
+from serval.protocol.limits import MOST_JSON_BYTES
+from serval.protocol.request import check_complete
+from serval.short_repr import short_repr
+
+MEDIA = ("image/", "audio/")
+INPUTS = "inputs"
+
+
+def read_body(
+    signature: Signature, body: str | bytes, content_type: str, json_limit: int = MOST_JSON_BYTES
+) -> list[Tensor]:
+    """Read the inputs of a pipeline: JSON, or the file that its only input of BYTES takes.
+
+    Raises
+    ------
+    MalformedBody, InvalidInputs, InvalidTensor
+        If it is neither, or does not fit the signature.
+    PayloadTooLarge
+        If there is more JSON than ``json_limit``.
+    """
+    sent = body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass")
+    first = signature.inputs[0]
+    if media_type(content_type).startswith(MEDIA):
+        if len(signature.inputs) != 1 or first.datatype != "BYTES" or len(first.shape) != 1:
+            raise InvalidInputs(
+                f"a file given, and the pipeline takes {', '.join(_names(signature))}: JSON "
+                "expected, as {'inputs': {name: value}}"
+            )
+        return [Tensor(first.name, "BYTES", bytes_array([sent], [1]))]
+    document = read_document(sent, "the body", json_limit)
+    given = document.get(INPUTS) if isinstance(document, dict) else None
+    if given is None or not isinstance(document, dict) or len(document) != 1:
+        raise MalformedBody(f"{short_repr(document)} given, {{'inputs': {{name: value}}}} expected")
+    return read_inputs(signature, given)
+
+
+def read_inputs(signature: Signature, given: Any) -> list[Tensor]:
+    """Read values by the names of their inputs; an only input's value needs no name."""
+    names = _names(signature)
+    if not isinstance(given, Mapping) or not given.keys() & {*names}:
+        if len(names) != 1:
+            raise InvalidInputs(f"an object with {', '.join(names)} expected as 'inputs'")
+        given = {names[0]: given}
+    if unknown := sorted(given.keys() - {*names}):
+        raise InvalidInputs(
+            f"input {short_repr(unknown[0])} is unknown: the pipeline takes {', '.join(names)}"
+        )
+    check_complete(given, signature)
+    return [make_tensor(spec, given[spec.name]) for spec in signature.inputs]
+
+
+def _names(signature: Signature) -> list[str]:
+    return [spec.name for spec in signature.inputs]

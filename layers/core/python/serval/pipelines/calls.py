@@ -1,0 +1,109 @@
+"""How a step calls its model: which inputs it gives, and whether the model's task takes them."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from serval.models.task_signature import ANSWERS_IN_FILES, NAMES, PARAMETERS, TAKES
+from serval.models.version import PIPELINE, ModelVersion
+from serval.pipelines.expressions import Expression
+from serval.pipelines.plan import PlannedStep
+
+NOT_YET = "pipelines over fleets, own functions and handlers are not built yet"
+
+
+class CallRefused(Exception):
+    """A step's inputs are not its model's, or nothing can call the model from here."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepCall:
+    """What a step gives to its model."""
+
+    inputs: Mapping[str, Expression]
+    by_task: bool = False
+    """Whether they are words of the model's task, and the answer is JSON."""
+
+
+def find_call(
+    planned: PlannedStep, record: ModelVersion, pipeline_inputs: Collection[str]
+) -> StepCall:
+    """Find what a step gives to a version of its model.
+
+    Raises
+    ------
+    CallRefused
+        If the model needs more or other inputs, or does not run where pipelines do.
+    """
+    if (why := elsewhere_reason(record)) is not None:
+        raise CallRefused(why)
+    given = dict(planned.inputs())
+    words = task_words(record)
+    offered = given.keys() if given else set(pipeline_inputs)
+    if any(word in offered for word in words):
+        return _task_call(given, words, record, pipeline_inputs)
+    return _tensor_call(given, record, pipeline_inputs)
+
+
+def elsewhere_reason(record: ModelVersion) -> str | None:
+    """Return why a version cannot be a step, if it cannot."""
+    named = f"model {record.model!r} version {record.version}"
+    if record.runtime == PIPELINE:
+        return f"{named} is a pipeline itself: pipelines in pipelines are not built yet"
+    if record.on_fleet:
+        return f"{named} runs on a fleet: {NOT_YET}"
+    if record.runtime != "onnx":
+        return f"{named} is a handler: {NOT_YET}"
+    if record.bundle.get("compute", {}).get("memory_mib") is not None:
+        return f"{named} has a function of its own: {NOT_YET}"
+    if record.task in ANSWERS_IN_FILES:
+        return f"{named} answers with a file ({record.task}): steps with such are not built yet"
+    return None
+
+
+def task_words(record: ModelVersion) -> tuple[str, ...]:
+    """Return the inputs by which a version's task is called, its usual one first."""
+    if record.task is None:
+        return ()
+    kind = TAKES.get(record.task, "text")
+    return tuple(dict.fromkeys((NAMES[kind], *((NAMES["arguments"],) if kind == "text" else ()))))
+
+
+def _task_call(
+    given: Mapping[str, Expression],
+    words: tuple[str, ...],
+    record: ModelVersion,
+    pipeline_inputs: Collection[str],
+) -> StepCall:
+    if not given:
+        word = next(word for word in words if word in pipeline_inputs)
+        return StepCall({word: Expression(word, word)}, by_task=True)
+    if unknown := sorted(given.keys() - {*words, PARAMETERS}):
+        raise CallRefused(
+            f"input {unknown[0]!r} is unknown: the task {record.task} of model {record.model!r} "
+            f"takes {', '.join((*words, PARAMETERS))}"
+        )
+    if len(given.keys() & {*words}) > 1:
+        raise CallRefused(f"one of {' and '.join(map(repr, words))} expected, both given")
+    return StepCall(given, by_task=True)
+
+
+def _tensor_call(
+    given: Mapping[str, Expression], record: ModelVersion, pipeline_inputs: Collection[str]
+) -> StepCall:
+    needed = [spec.name for spec in record.signature.inputs]
+    known = [*needed, *(spec.name for spec in record.signature.optional)]
+    inputs = given or {name: Expression(name, name) for name in known if name in pipeline_inputs}
+    words = task_words(record)
+    takes = ", ".join(known) + (f", or for its task {words[0]}" if words else "")
+    if unknown := sorted(inputs.keys() - {*known}):
+        raise CallRefused(
+            f"input {unknown[0]!r} is unknown: model {record.model!r} version {record.version} "
+            f"takes {takes}"
+        )
+    if missing := [name for name in needed if name not in inputs]:
+        hint = "" if given else "; without 'input' it takes the pipeline's inputs of the same names"
+        raise CallRefused(
+            f"input {missing[0]!r} of model {record.model!r} version {record.version} is not "
+            f"given; it takes {takes}{hint}"
+        )
+    return StepCall(inputs)

@@ -1,0 +1,207 @@
+"""Check a pipeline against the versions that its steps call, before it becomes a version."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from serval.models.signature import Signature, TensorSpec
+from serval.models.task_signature import NAMES
+from serval.models.version import ModelVersion
+from serval.pipelines.calls import CallRefused, StepCall, find_call
+from serval.pipelines.definition import ANSWER, ANSWER_SPEC, PIPELINE_YAML
+from serval.pipelines.expressions import Expression
+from serval.pipelines.plan import PipelinePlan, PlannedStep
+from serval.pipelines.shapes import ANSWERS, ANY, SCALAR, Shape, merge
+
+
+@dataclass(frozen=True, slots=True)
+class StepGives:
+    """What a step gives, as far as it is known before it runs."""
+
+    shape: Shape = ANY
+    tensors: Mapping[str, TensorSpec] | None = None
+    """Name → output; None: JSON."""
+
+
+@dataclass(slots=True)
+class PipelineCheck:
+    """Goes through a plan in its order, and collects what is wrong."""
+
+    plan: PipelinePlan
+    records: Mapping[str, ModelVersion]
+    """Step → the version that it calls now."""
+    reasons: list[str] = field(default_factory=list)
+    _given: dict[str, StepGives] = field(default_factory=dict)
+
+    def signature(self) -> Signature:
+        """Check everything; return the signature of the pipeline."""
+        definition = self.plan.definition
+        for name in self.plan.order:
+            self._given[name] = self._step(self.plan.steps[name])
+        return Signature(definition.inputs, self._outputs())
+
+    @property
+    def _inputs(self) -> Mapping[str, TensorSpec]:
+        return {spec.name: spec for spec in self.plan.definition.inputs}
+
+    def _shapes(self) -> dict[str, Shape]:
+        shapes: dict[str, Shape] = dict.fromkeys(self._inputs, SCALAR)
+        shapes |= dict.fromkeys((n for n in self.plan.order), ANY)
+        return shapes | {name: given.shape for name, given in self._given.items()}
+
+    def _step(self, planned: PlannedStep) -> StepGives:
+        place = self.plan.definition.place(planned.name)
+        shapes = {}
+        for where, expression in planned.expressions.items():
+            read = expression.reads(self._shapes())
+            shapes[where] = read.shape
+            for mistake in read.mistakes:
+                self.reasons.append(f"{place}.{where}: {expression.text!r}: {mistake}")
+        given = (
+            StepGives(shapes["rule"]) if planned.step.model is None else self._call(planned, place)
+        )
+        return self._with_stand_in(planned, given, place)
+
+    def _call(self, planned: PlannedStep, place: str) -> StepGives:
+        record = self.records.get(planned.name)
+        if record is None:
+            return StepGives()
+        try:
+            call = find_call(planned, record, self._inputs)
+        except CallRefused as refused:
+            self.reasons.append(f"{place}: {refused}")
+            return StepGives()
+        if call.by_task:
+            self._check_words(call, place)
+            return StepGives(ANSWERS.get(record.task or "", ANY))
+        self._check_tensors(call, record, place)
+        outputs = {spec.name: spec for spec in record.signature.outputs}
+        return StepGives(dict.fromkeys(outputs, SCALAR), outputs)
+
+    def _with_stand_in(self, planned: PlannedStep, given: StepGives, place: str) -> StepGives:
+        """Check what stands in for a step that fails; return what either gives."""
+        step = planned.step
+        if step.has_value:
+            if given.tensors is not None:
+                self.reasons.append(
+                    f"{place}.on_error.value: step {step.name!r} gives tensors, for which another "
+                    "step may stand in ('on_error: {step: …}'), and no value"
+                )
+            return StepGives(merge(given.shape, shape_of(step.value)), given.tensors)
+        if step.fallback is None:
+            return given
+        other = self._step(self.plan.steps[step.fallback])
+        if (given.tensors is None) != (other.tensors is None):
+            kinds = ("tensors", "JSON") if given.tensors is not None else ("JSON", "tensors")
+            self.reasons.append(
+                f"{place}.on_error.step: step {step.name!r} gives {kinds[0]}, "
+                f"{step.fallback!r} gives {kinds[1]}"
+            )
+            return given
+        for name, spec in (given.tensors or {}).items():
+            wanted = self.plan.wanted[step.name]
+            if wanted is None or name in wanted:
+                self._check_same(spec, (other.tensors or {}).get(name), step.fallback, place)
+        return StepGives(merge(given.shape, other.shape), given.tensors)
+
+    def _check_same(
+        self, spec: TensorSpec, other: TensorSpec | None, fallback: str, place: str
+    ) -> None:
+        if other is None or other.datatype != spec.datatype:
+            has = f"has datatype {other.datatype}" if other else "is not there"
+            self.reasons.append(
+                f"{place}.on_error.step: output {spec.name!r} of step {fallback!r} {has}, "
+                f"{spec.datatype} expected"
+            )
+
+    def _check_words(self, call: StepCall, place: str) -> None:
+        for word, expression in call.inputs.items():
+            spec = self._handed_on(expression)
+            if spec is not None and word in NAMES.values() and spec.datatype != "BYTES":
+                self.reasons.append(
+                    f"{place}.input.{word}: {expression.text!r} has datatype {spec.datatype}, "
+                    "BYTES expected"
+                )
+
+    def _check_tensors(self, call: StepCall, record: ModelVersion, place: str) -> None:
+        """Check tensors that are handed on; what an expression makes is checked when it is."""
+        known = {s.name: s for s in (*record.signature.inputs, *record.signature.optional)}
+        for name, expression in call.inputs.items():
+            spec, wanted = self._handed_on(expression), known[name]
+            where = f"{place}.input.{name}: {expression.text!r}"
+            if spec is None and expression.source in self._given and expression.part is None:
+                if self._given[expression.source].tensors is not None:
+                    outputs = ", ".join(self._given[expression.source].tensors or ())
+                    self.reasons.append(f"{where} is all of a step: one of its outputs, {outputs}")
+            elif spec is not None and spec.datatype != wanted.datatype:
+                self.reasons.append(
+                    f"{where} has datatype {spec.datatype}, {wanted.datatype} expected"
+                )
+            elif spec is not None and not fits(spec.shape, wanted.shape):
+                self.reasons.append(
+                    f"{where} has shape {list(spec.shape)}, {list(wanted.shape)} expected "
+                    "(-1: any extent)"
+                )
+
+    def _handed_on(self, expression: Expression) -> TensorSpec | None:
+        """Return the tensor that an expression only names, if it does."""
+        if expression.source is None:
+            return None
+        if expression.part is None:
+            return self._inputs.get(expression.source)
+        given = self._given.get(expression.source)
+        return ((given and given.tensors) or {}).get(expression.part)
+
+    def _outputs(self) -> tuple[TensorSpec, ...]:
+        """Check the output; return its tensors, or the one that JSON is written in."""
+        shapes = self._shapes()
+        for where, expression in self.plan.outputs.items():
+            for mistake in expression.reads(shapes).mistakes:
+                self.reasons.append(f"{PIPELINE_YAML}: {where}: {expression.text!r}: {mistake}")
+        if isinstance(self.plan.definition.output, str):
+            whole = self.plan.outputs["output"]
+            given = self._given.get(whole.source or "")
+            if whole.part is None and given is not None and given.tensors is not None:
+                found = {f"output.{name}": spec for name, spec in given.tensors.items()}
+            else:
+                return (ANSWER_SPEC,)
+        else:
+            found = {}
+            for where, expression in self.plan.outputs.items():
+                spec = self._handed_on(expression)
+                if spec is None:
+                    self.reasons.append(
+                        f"{PIPELINE_YAML}: {where}: {expression.text!r} is no tensor: the output "
+                        "of a step expected, as 'step.output'"
+                    )
+                else:
+                    found[where] = spec
+        return tuple(self._name_output(where, spec) for where, spec in found.items())
+
+    def _name_output(self, where: str, spec: TensorSpec) -> TensorSpec:
+        name = where.removeprefix("output.")
+        if name == ANSWER:
+            self.reasons.append(
+                f"{PIPELINE_YAML}: output: the name {ANSWER!r} is that of answers in JSON: give "
+                "the tensor another, as 'output: {scores: step.output}'"
+            )
+        return TensorSpec(name, spec.datatype, spec.shape)
+
+
+def shape_of(value: Any) -> Shape:
+    """Return the shape of a JSON value."""
+    if isinstance(value, dict):
+        return {name: shape_of(each) for name, each in value.items()}
+    if not isinstance(value, list):
+        return SCALAR
+    shape = shape_of(value[0]) if value else ANY
+    for other in value[1:]:
+        shape = merge(shape, shape_of(other))
+    return shape
+
+
+def fits(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    """Return whether a tensor of one shape may be one of another; -1 may be any extent."""
+    return len(shape) == len(wanted) and all(
+        -1 in (own, other) or own == other for own, other in zip(shape, wanted, strict=True)
+    )

@@ -1,0 +1,129 @@
+"""A loaded pipeline: the model that a version without an artifact is.
+
+The versions that its steps call are loaded beside it, and evicted like all others. Whoever runs one
+answers one call at a time, so the times of the last run are kept with it.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from serval.errors import ServalError
+from serval.inference.loaded import Loaded
+from serval.models.signature import TensorSpec
+from serval.models.tensor import Tensor
+from serval.models.version import ModelVersion
+from serval.pipelines.calls import CallRefused, find_call
+from serval.pipelines.definition import ANSWER_SPEC, PipelineDefinition
+from serval.pipelines.plan import PipelinePlan, PlannedStep, make_plan
+from serval.pipelines.run import SECOND, BoundStep, PipelineRun, StepTimes
+from serval.protocol.binary_tensors import bytes_array
+
+
+@dataclass(slots=True)
+class PipelineModel:
+    """A loaded pipeline, whose steps' versions are loaded beside it."""
+
+    record: ModelVersion
+    plan: PipelinePlan
+    load: Callable[[str, str], Loaded]
+    """Returns a loaded version."""
+    stable: Callable[[str], str]
+    """Returns a model's stable version."""
+    clock: Callable[[], float] = time.perf_counter
+    times: StepTimes = field(default_factory=StepTimes)
+    """Of the last run."""
+    _bound: dict[str, BoundStep] = field(default_factory=dict)
+
+    @classmethod
+    def open(
+        cls,
+        record: ModelVersion,
+        load: Callable[[str, str], Loaded],
+        stable: Callable[[str], str],
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> "PipelineModel":
+        """Open a pipeline, and load what its steps call now.
+
+        What cannot be loaded now fails when its step runs, which may have a stand-in.
+        """
+        plan = make_plan(PipelineDefinition.from_json(record.bundle))
+        opened = cls(record, plan, load, stable, clock)
+        for planned in plan.steps.values():
+            if planned.step.model is not None:
+                try:
+                    opened.bind(planned)
+                except (ServalError, CallRefused):
+                    continue
+        return opened
+
+    @property
+    def gives_json(self) -> bool:
+        """Whether the answer is JSON, which among tensors is written in one."""
+        return self.record.signature.outputs == (ANSWER_SPEC,)
+
+    def run(self, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> list[Tensor]:
+        """Run once on inputs that fit the signature.
+
+        Raises
+        ------
+        InferenceFailed, InvalidInputs, ServiceUnavailable
+            Naming the step.
+        """
+        if self.gives_json:
+            # Imported for answers in JSON.
+            from serval.tasks.call import write_json
+
+            body = write_json(self.answer(inputs))
+            return [Tensor(ANSWER_SPEC.name, "BYTES", bytes_array([body], [1]))]
+        found = self._run(inputs).output_tensors()
+        return [found[spec.name] for spec in outputs]
+
+    def answer(self, inputs: Sequence[Tensor]) -> Any:
+        """Return the answer in JSON; raise as ``run`` does."""
+        return self._run(inputs).output_json()
+
+    def _run(self, inputs: Sequence[Tensor]) -> PipelineRun:
+        self.times = StepTimes()
+        given = {tensor.name: tensor for tensor in inputs}
+        run = PipelineRun(self.record, self.plan, given, self.bind, self.times, self.clock)
+        for name in self.plan.order:
+            run.do(self.plan.steps[name])
+        return run
+
+    def bind(self, planned: PlannedStep) -> BoundStep:
+        """Return a step with the version that it calls now, loading that if need be."""
+        step = planned.step
+        model = step.model or ""
+        version = step.version or self.stable(model)
+        before = self.clock()
+        loaded = self.load(model, version)
+        bound = self._bound.get(step.name)
+        if bound is not None and bound.loaded is loaded:
+            return bound
+        self.times.load_ms += (self.clock() - before) * SECOND
+        bound = self._bound[step.name] = self._bind(planned, loaded)
+        return bound
+
+    def _bind(self, planned: PlannedStep, loaded: Loaded) -> BoundStep:
+        definition, signature = self.plan.definition, loaded.record.signature
+        call = find_call(planned, loaded.record, [spec.name for spec in definition.inputs])
+        known = {spec.name: spec for spec in (*signature.inputs, *signature.optional)}
+        inputs = tuple(
+            (
+                known.get(name, TensorSpec(name, "BYTES", (-1,))),
+                known,
+                expression,
+                planned.reading.get(f"input.{name}"),
+            )
+            for name, expression in call.inputs.items()
+        )
+        wanted = self.plan.wanted.get(planned.name)
+        names = tuple(n for n in loaded.outputs if wanted is None or n in wanted)
+        if wanted is not None and not call.by_task and (lost := sorted(wanted - {*names})):
+            raise CallRefused(
+                f"model {loaded.record.model!r} version {loaded.record.version} gives no "
+                f"{lost[0]!r}: it gives {', '.join(loaded.outputs)}"
+            )
+        return BoundStep(loaded, call, inputs, names or tuple(loaded.outputs)[:1])
