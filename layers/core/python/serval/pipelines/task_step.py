@@ -7,7 +7,7 @@ from serval.errors import InvalidInputs
 from serval.inference.loaded import Loaded
 from serval.models.task_signature import PARAMETERS
 from serval.models.tensor import Tensor
-from serval.tasks.call import answer_payload, shape_answers
+from serval.tasks.call import answer_payload
 from serval.tasks.parameters import Parameters
 from serval.tasks.payload import Payload, read_document
 from serval.tasks.task import Task
@@ -15,7 +15,7 @@ from serval.tasks.tensors import read_call
 
 
 def answer_task(loaded: Loaded, given: Mapping[str, tuple[Any, bool]]) -> Any:
-    """Ask a version's task; answer as ``POST /models/NAME`` does.
+    """Ask a version's task; one answer for one input, a list for a list.
 
     Parameters
     ----------
@@ -33,7 +33,8 @@ def answer_task(loaded: Loaded, given: Mapping[str, tuple[Any, bool]]) -> Any:
     if task is None:
         raise InvalidInputs(f"model {loaded.record.model!r} has no task")
     payload = read_words(task, given)
-    return shape_answers(task, payload, answer_payload(task, payload))
+    answers = answer_payload(task, payload)
+    return answers if payload.is_list else answers[0]
 
 
 def read_words(task: Task, given: Mapping[str, tuple[Any, bool]]) -> Payload:

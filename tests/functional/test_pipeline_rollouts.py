@@ -1,0 +1,187 @@
+"""Pipelines through the steps of a rollout: what is checked before one becomes a version."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serval.bundles.uploads import Upload
+from serval.models.version import ModelVersion
+from tests.fakes.executions import Outcome
+from tests.fakes.registration import scaling_bundle
+from tests.fakes.stage import Stage
+
+TWICE = """
+name: twice
+inputs: [{name: x, datatype: FP32, shape: [-1, 3]}]
+steps:
+  - {name: once, model: scaling}
+  - {name: again, model: scaling, input: {x: once.y}}
+output: {y: again.y}
+"""
+LARGEST = """
+name: twice
+golden: golden.jsonl
+inputs: [{name: x, datatype: FP32, shape: [-1, 3]}]
+steps:
+  - {name: once, model: scaling}
+  - {name: largest, rule: '{"largest": $max(once.y[0]), "rows": $count(x)}'}
+output: largest
+"""
+LINE = {"request": {"inputs": {"x": [[1, 2, 3]]}}, "answer": {"largest": 6.0, "rows": 1}}
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    made = Stage(tmp_path)
+    assert made.roll_out(made.upload("scaling", "u1", scaling_bundle())).status == "promoted"
+    return made
+
+
+def publish(stage: Stage, text: str, upload: str = "u1", **files: bytes) -> Outcome:
+    named = {name.replace("_", "."): body for name, body in files.items()}
+    event = stage.upload("twice", upload, {"pipeline.yaml": text.encode(), **named})
+    return stage.roll_out(event)
+
+
+def golden_lines(**more: Any) -> bytes:
+    return json.dumps(LINE | more).encode()
+
+
+def test_a_pipeline_becomes_a_version(stage: Stage) -> None:
+    assert publish(stage, TWICE).status == "promoted"
+    record = stage.registry.version("twice", "1")
+    assert record.runtime == "pipeline"
+    assert [spec.to_json() for spec in record.signature.outputs] == [
+        {"name": "y", "datatype": "FP32", "shape": [-1, 3]}
+    ]
+    assert ModelVersion.from_json(record.to_json()) == record
+    assert stage.published().keys() >= {"models/twice/1/pipeline.yaml"}
+
+
+def test_its_record_is_what_the_definition_says(stage: Stage) -> None:
+    publish(stage, TWICE)
+    bundle = stage.registry.version("twice", "1").bundle
+    assert bundle["runtime"] == {"kind": "pipeline"}
+    assert bundle["steps"][0] == {"name": "once", "model": "scaling"}
+
+
+def test_golden_requests_run_through_the_steps(stage: Stage) -> None:
+    assert publish(stage, LARGEST, golden_jsonl=golden_lines()).status == "promoted"
+    wrong = publish(stage, LARGEST, "u2", golden_jsonl=golden_lines(answer={"largest": 7.0}))
+    assert wrong.status == "refused"
+    assert wrong.reason.startswith("golden.jsonl line 1: answer.largest: 6 given, 7 expected")
+
+
+def test_golden_requests_of_tensors_run_too(stage: Stage) -> None:
+    def tensor(name: str, *data: float) -> dict[str, Any]:
+        return {"name": name, "datatype": "FP32", "shape": [1, 3], "data": data}
+
+    def line(*expected: float) -> bytes:
+        request, response = (
+            {"inputs": [tensor("x", 1, 2, 3)]},
+            {"outputs": [tensor("y", *expected)]},
+        )
+        return json.dumps({"request": request, "response": response}).encode()
+
+    text = TWICE + "golden: golden.jsonl\n"
+    assert publish(stage, text, golden_jsonl=line(4, 8, 12)).status == "promoted"
+    assert "line 1: output 'y'" in publish(stage, text, "u2", golden_jsonl=line(4, 8, 13)).reason
+
+
+def test_a_second_version_goes_through_a_canary(stage: Stage) -> None:
+    publish(stage, TWICE)
+    text = TWICE.replace("{x: once.y}", "{x: x}")
+    assert publish(stage, text, "u2").status == "running"
+    route = stage.registry.route("twice")
+    assert (route.stable, route.candidate) == ("1", "2")
+
+
+def test_another_signature_is_refused_as_for_any_model(stage: Stage) -> None:
+    publish(stage, TWICE)
+    outcome = publish(stage, TWICE.replace("output: {y:", "output: {z:"), "u2")
+    assert "version 1 has another signature" in outcome.reason
+
+
+def test_the_golden_check_asks_the_versions_that_were_checked(stage: Stage) -> None:
+    assert publish(stage, LARGEST, golden_jsonl=golden_lines()).status == "promoted"
+    event = stage.upload("scaling", "u2", scaling_bundle(factor=5.0))
+    stage.roll_out(event)
+    pinned = LARGEST.replace("model: scaling", "model: scaling, version: '2'")
+    outcome = publish(stage, pinned, "u2", golden_jsonl=golden_lines())
+    assert "15 given, 6 expected" in outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("model: scaling}", "model: gone}", "steps.0.model: model 'gone' is not registered"),
+        (
+            "model: scaling}",
+            "model: scaling, version: '9'}",
+            "steps.0.version: model 'scaling' has no version '9'",
+        ),
+        ("once.y", "once.z", "steps.1.input.x: 'once.z': 'once' has no 'z'; it has y"),
+        ("once.y", "twice.y", "steps.1.input.x: 'twice.y': the pipeline has no 'twice'; it has"),
+        ("{x: once.y}", "{z: once.y}", "steps.1: input 'z' is unknown: model 'scaling' version 1"),
+        ("{x: once.y}", "{x: once}", "steps.1.input.x: 'once' is all of a step: one of its"),
+        ("name: x, datatype: FP32", "name: x, datatype: FP64", "has datatype FP64, FP32 expected"),
+        ("[-1, 3]", "[-1, 2]", "'x' has shape [-1, 2], [-1, 3] expected (-1: any extent)"),
+        ("name: x,", "name: a,", "steps.0: input 'x' of model 'scaling' version 1 is not given"),
+        ("{y: again.y}", "{y: again}", "output.y: 'again' is no tensor: the output of a step"),
+        ("{y: again.y}", "{y: '[1]'}", "output.y: '[1]' is no tensor: the output of a step"),
+        ("{y: again.y}", "{answer: again.y}", "the name 'answer' is that of answers in JSON"),
+        ("name: twice", "name: thrice", "name: 'thrice' given, 'twice' expected"),
+        ("output: {", "golden: gone.jsonl\noutput: {", "golden: 'gone.jsonl' is not in the bundle"),
+    ],
+)
+def test_what_cannot_work_is_refused_with_its_place(
+    stage: Stage, old: str, new: str, said: str
+) -> None:
+    assert old in TWICE
+    outcome = publish(stage, TWICE.replace(old, new))
+    assert outcome.status == "refused"
+    assert outcome.reason.startswith("pipeline.yaml: ")
+    assert said in outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"bundle": {"compute": {"target": "fleet"}}}, "runs on a fleet"),
+        ({"bundle": {"compute": {"memory_mib": 2048}}}, "has a function of its own"),
+        ({"runtime": "python"}, "is a handler"),
+    ],
+)
+def test_steps_that_run_elsewhere_are_refused(
+    stage: Stage, change: dict[str, Any], said: str
+) -> None:
+    record = replace(stage.registry.version("scaling", "1"), **change)
+    stage.registry.records["scaling", "1"] = record
+    stage.bucket.put("models/scaling/1.json", record.to_json().encode())
+    reason = publish(stage, TWICE).reason
+    assert (
+        f"steps.0: model 'scaling' version 1 {said}: pipelines over fleets, own functions" in reason
+    )
+    assert "handlers are not built yet" in reason
+
+
+def test_a_pipeline_in_a_pipeline_is_refused(stage: Stage) -> None:
+    publish(stage, TWICE)
+    text = TWICE.replace("name: twice", "name: four", 1).replace("model: scaling}", "model: twice}")
+    outcome = stage.roll_out(stage.upload("four", "u", {"pipeline.yaml": text.encode()}))
+    assert "steps.0: model 'twice' version 1 is a pipeline itself: pipelines in" in outcome.reason
+
+
+def test_a_model_and_a_pipeline_in_one_bundle_are_refused(stage: Stage) -> None:
+    outcome = publish(stage, TWICE, model_yaml=b"name: twice")
+    assert "a bundle has one of model.yaml and pipeline.yaml, both given" in outcome.reason
+
+
+def test_uploads_without_a_pipeline_are_handed_on_as_before(stage: Stage) -> None:
+    event = stage.upload("plain", "u", scaling_bundle("plain"))
+    upload = stage.claim.claim(event, "owner")["upload"]
+    assert upload.keys() == {"model", "rollout", "files"}
+    assert Upload.from_json(upload).used == ()
