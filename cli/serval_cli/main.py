@@ -22,6 +22,10 @@ COMMANDS = {
         "Set, list and delete the secrets of a model's handler.",
     ),
     "lock": ("serval_cli.commands.publish.lock:app", "Pin the packages of a bundle's handler."),
+    "pipeline": (
+        "serval_cli.commands.publish.pipeline:app",
+        "Show what pipelines are made of.",
+    ),
     "models": ("serval_cli.commands.call.models:app", "List the models of a stage."),
     "describe": (
         "serval_cli.commands.call.describe:app",
@@ -94,6 +98,7 @@ PANELS = {
         "golden",
         "secrets",
         "push",
+        "pipeline",
         "rollout",
         "promote",
         "rollback",

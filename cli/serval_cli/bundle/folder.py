@@ -4,7 +4,8 @@ A bundle consists of ``model.yaml``, the files it names (artifact and golden req
 data of the artifact's graph, and ``README.md``; with a task, also of the files that the task reads,
 by the names that the makers of models give them. Nothing else is read or uploaded, so scripts,
 training data and caches may share the folder; with a handler, which may read any of them, every
-visible file belongs to the bundle. An artifact for an inference server names no files;
+visible file belongs to the bundle. A pipeline has ``pipeline.yaml`` in the place of
+``model.yaml``, and no artifact. An artifact for an inference server names no files;
 its companions lie beside it in a subfolder.
 """
 
@@ -17,6 +18,7 @@ from serval.bundles.bundle import MODEL_YAML, Bundle, read_bundle
 from serval.bundles.handlers import declaration_reasons, with_handler
 from serval.bundles.manifest import LIMIT_FILES
 from serval.bundles.paths import check_path
+from serval.bundles.pipeline import Pipeline
 from serval.bundles.verification.archives import archive_reasons
 from serval.bundles.verification.files import pickle_reasons
 from serval.bundles.verification.handler import handler_reasons
@@ -29,6 +31,7 @@ from serval.bundles.verification.served import (
 )
 from serval.errors import BundleRefused
 from serval.models.server_declaration import SERVED
+from serval.pipelines.definition import PIPELINE_YAML
 from serval_cli.bundle.task_files import GRAPHS, task_paths
 from serval_cli.failures import CommandFailed
 from serval_cli.output import note
@@ -39,7 +42,7 @@ class BundleFolder:
     """A bundle that passed every check this machine can make."""
 
     folder: Path
-    bundle: Bundle
+    bundle: Bundle | Pipeline
     sizes: dict[str, int]
     """Size in bytes of each file of the bundle, by its path inside the bundle."""
 
@@ -62,6 +65,10 @@ def read_folder(folder: Path) -> BundleFolder:
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
         raise CommandFailed(f"{folder} {what}: a folder with a {MODEL_YAML} expected")
+    return _read_pipeline(folder) if (folder / PIPELINE_YAML).is_file() else _read_model(folder)
+
+
+def _read_model(folder: Path) -> BundleFolder:
     try:
         bundle = read_bundle((folder / MODEL_YAML).read_bytes())
     except FileNotFoundError:
@@ -81,6 +88,16 @@ def read_folder(folder: Path) -> BundleFolder:
     if reasons:
         raise BundleRefused(reasons)
     return BundleFolder(folder, bundle, sizes)
+
+
+def _read_pipeline(folder: Path) -> BundleFolder:
+    # Imported late: few bundles are pipelines, and few machines need JSONata.
+    from serval_cli.bundle.pipeline_folder import read_pipeline_files
+
+    pipeline, sizes = read_pipeline_files(folder, visible_files(folder))
+    if reasons := golden_reasons(folder, pipeline):
+        raise BundleRefused(reasons)
+    return BundleFolder(folder, pipeline, sizes)
 
 
 def named_files(folder: Path, bundle: Bundle) -> tuple[dict[str, int], list[str]]:
@@ -196,7 +213,7 @@ def sizes_inside(folder: Path, paths: Iterable[str]) -> dict[str, int]:
     }
 
 
-def golden_reasons(folder: Path, bundle: Bundle) -> Sequence[str]:
+def golden_reasons(folder: Path, bundle: Bundle | Pipeline) -> Sequence[str]:
     """Check the golden requests as the golden check will, if its libraries are installed."""
     if bundle.golden is None or find_spec("simdjson") is None:
         return ()

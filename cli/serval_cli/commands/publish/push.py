@@ -5,7 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
+from serval.bundles.bundle import Bundle
 from serval.bundles.manifest import Manifest, read_manifest
+from serval.bundles.pipeline import Pipeline
 from serval.models.registry import Rollout
 from serval_cli.bundle.checksums import hash_files, manifest_of
 from serval_cli.bundle.folder import BundleFolder, read_folder
@@ -30,7 +32,9 @@ app = new_app()
 
 @app.command()
 def push(
-    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder with a model.yaml.")],
+    bundle: Annotated[
+        Path, typer.Argument(metavar="BUNDLE", help="Folder with a model.yaml or pipeline.yaml.")
+    ],
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Wait until the rollout has ended.")
     ] = False,
@@ -46,7 +50,7 @@ def push(
     """
     folder = read_folder(bundle)
     found = find_stage(stage, writes=True)
-    check_secrets(folder.bundle, found)
+    check_on_stage(folder.bundle, found)
     manifest, upload_id = send_bundle(folder, found)
     result = describe_upload(manifest, upload_id, found)
     if wait:
@@ -55,6 +59,17 @@ def push(
     show(result, views.push, as_json=as_json)
     if wait and result["status"] != "promoted":
         raise typer.Exit(1)
+
+
+def check_on_stage(bundle: Bundle | Pipeline, stage: Stage) -> None:
+    """Refuse a bundle that lacks something on the stage: a handler's secret, a step's model."""
+    if isinstance(bundle, Bundle):
+        check_secrets(bundle, stage)
+        return
+    # Imported late: few bundles are pipelines.
+    from serval_cli.bundle.pipeline_folder import check_models
+
+    check_models(bundle, stage.registry)
 
 
 def send_bundle(folder: BundleFolder, stage: Stage) -> tuple[Manifest, str]:

@@ -1,7 +1,7 @@
 """Verify a pipeline: its files, its definition, and what its steps call."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from serval.bundles.bundle import MODEL_YAML
 from serval.bundles.manifest import Manifest
@@ -53,7 +53,7 @@ def verify_pipeline(
     return pipeline, signature
 
 
-def file_reasons(pipeline: Pipeline, paths: Sequence[str] | frozenset[str]) -> list[str]:
+def file_reasons(pipeline: Pipeline, paths: Collection[str]) -> list[str]:
     """List what is wrong with the files beside ``pipeline.yaml``."""
     reasons = []
     if MODEL_YAML in paths:

@@ -1,0 +1,79 @@
+"""``serval pipeline``: what a pipeline is made of."""
+
+from typing import Annotated, Any
+
+import typer
+
+from serval.models.metadata import pipeline_steps
+from serval.models.registry import ModelRegistry
+from serval.models.storage import VERSION
+from serval.models.version import PIPELINE
+from serval.pipelines.definition import PipelineDefinition
+from serval.pipelines.plan import make_plan
+from serval_cli.failures import CommandFailed
+from serval_cli.options import JsonOption, ModelArgument, StageOption, VersionOption, new_app
+from serval_cli.output import show
+from serval_cli.stages.stage import find_stage
+from serval_cli.views import pipelines as views
+
+app = new_app("Show what pipelines are made of.")
+
+
+@app.callback()
+def pipeline() -> None:
+    """Show what pipelines are made of."""
+
+
+@app.command("show")
+def show_pipeline(
+    model: ModelArgument,
+    mermaid: Annotated[
+        bool, typer.Option("--mermaid", help="Print the graph as mermaid, for a page of Markdown.")
+    ] = False,
+    version: VersionOption = None,
+    stage: StageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the steps of a pipeline, each with what it reads."""
+    found = describe_pipeline(find_stage(stage).registry, model, version)
+    show(found, views.mermaid if mermaid else views.tree, as_json=as_json)
+
+
+def describe_pipeline(
+    registry: ModelRegistry, model: str, version: str | None = None
+) -> dict[str, Any]:
+    """Describe a pipeline, by default its stable version.
+
+    Raises
+    ------
+    CommandFailed
+        If the model is no pipeline.
+    ModelNotFound, ModelVersionNotFound
+        If there is no such model or version.
+    """
+    if version is not None and not VERSION.fullmatch(version):
+        raise CommandFailed(f"version {version!r}: a number as `serval describe` lists expected")
+    record = registry.version(model, version or registry.route(model).stable)
+    if record.runtime != PIPELINE:
+        raise CommandFailed(f"model {model!r} version {record.version} is no pipeline")
+    definition = PipelineDefinition.from_json(record.bundle)
+    plan = make_plan(definition)
+    listed = {step["name"]: step for step in pipeline_steps(record)}
+    return {
+        "pipeline": model,
+        "version": record.version,
+        "description": record.bundle.get("description", ""),
+        "inputs": [spec.to_json() for spec in record.signature.inputs],
+        "steps": [
+            {
+                **listed[step.name],
+                "reads": sorted(plan.steps[step.name].reads),
+                **({"when": step.when} if step.when else {}),
+                **({"stands_in": step.fallback} if step.fallback else {}),
+            }
+            for step in definition.steps
+        ],
+        "output": definition.output,
+        "output_reads": sorted({name for read in plan.reading.values() for name in read.names}),
+        "outputs": [spec.to_json() for spec in record.signature.outputs],
+    }

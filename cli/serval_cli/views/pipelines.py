@@ -1,0 +1,90 @@
+"""Render pipelines: as a tree from the output back to the inputs, and as mermaid."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.console import RenderableType
+from rich.text import Text
+from rich.tree import Tree
+
+Value = Mapping[str, Any]
+OUTPUT = "output"
+
+
+def tree(value: Value) -> RenderableType:
+    """Render what the output is made of; a step that was shown already is only named again."""
+    head = f"{value['pipeline']} version {value['version']}"
+    if value["description"]:
+        head += f": {value['description']}"
+    grown = Tree(Text(head))
+    steps = {step["name"]: step for step in value["steps"]}
+    inputs = {each["name"]: each for each in value["inputs"]}
+    shown: set[str] = set()
+
+    def grow(branch: Tree, name: str) -> None:
+        if name in inputs:
+            spec = inputs[name]
+            branch.add(Text(f"{name}: input, {spec['datatype']} {spec['shape']}"))
+            return
+        if name in shown:
+            branch.add(Text(f"{name}, as above"))
+            return
+        shown.add(name)
+        grown_step = branch.add(Text(describe_step(steps[name])))
+        for source in sources(steps[name]):
+            grow(grown_step, source)
+
+    written = value[OUTPUT] if isinstance(value[OUTPUT], str) else ", ".join(value[OUTPUT])
+    top = grown.add(Text(f"{OUTPUT}: {written}"))
+    for name in value["output_reads"]:
+        grow(top, name)
+    for name in steps.keys() - shown:
+        grow(grown, name)
+    return grown
+
+
+def describe_step(step: Value) -> str:
+    """Write a step on one line."""
+    what = f"rule {step['rule']}" if "rule" in step else f"model {step['model']}"
+    version = f" version {step['version']}" if "version" in step else ""
+    when = f", when {step['when']}" if "when" in step else ""
+    return f"{step['name']}: {what}{version}{when}"
+
+
+def sources(step: Value) -> list[str]:
+    """List what a step reads, and what stands in for it."""
+    return [*step["reads"], *filter(None, [step.get("stands_in")])]
+
+
+def mermaid(value: Value) -> RenderableType:
+    """Render a pipeline as mermaid."""
+    return Text("\n".join(mermaid_lines(value)))
+
+
+def mermaid_lines(value: Value) -> Iterator[str]:
+    """Yield the lines of a mermaid flowchart."""
+    yield "flowchart LR"
+    for each in value["inputs"]:
+        yield f'  {each["name"]}(["{each["name"]}"])'
+    for step in value["steps"]:
+        what = "rule" if "rule" in step else quote(step["model"] + version_of(step))
+        yield f'  {step["name"]}["{step["name"]}<br/>{what}"]'
+    yield f'  _output(["{OUTPUT}"])'
+    for step in value["steps"]:
+        label = f'|"{quote(step["when"])}"| ' if "when" in step else ""
+        for source in step["reads"]:
+            yield f"  {source} --> {label}{step['name']}".replace("-->  ", "--> ")
+        if "stands_in" in step:
+            yield f'  {step["name"]} -. "if it fails" .-> {step["stands_in"]}'
+    for source in value["output_reads"]:
+        yield f"  {source} --> _output"
+
+
+def version_of(step: Value) -> str:
+    """Write the version that a step pins."""
+    return f" v{step['version']}" if "version" in step else ""
+
+
+def quote(text: str) -> str:
+    """Write a text between the quotes of a mermaid label."""
+    return text.replace('"', "#quot;").replace("\n", " ")

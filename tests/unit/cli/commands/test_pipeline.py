@@ -1,0 +1,127 @@
+"""``serval pipeline show`` and ``serval push`` of a pipeline."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from serval.errors import BundleRefused
+from serval_cli.bundle.folder import read_folder
+from serval_cli.bundle.pipeline_folder import check_models
+from serval_cli.commands.publish import pipeline
+from tests.fakes.command_line import Ended, Terminal
+from tests.fakes.inference import TWO_COLUMNS, InMemoryEdge, plus
+from tests.fakes.pipelines import publish_pipeline
+
+TEXT = """
+name: sums
+description: Adds things
+inputs: [{name: x, datatype: FP32, shape: [-1, 2]}]
+steps:
+  - {name: first, model: one, version: '1', on_error: {step: other}}
+  - {name: other, model: ten}
+  - {name: total, when: 'x[0][0] > "0"', rule: '$sum(first.y[0])'}
+output: total
+"""
+TREE = """\
+sums version 1: Adds things
+└── output: total
+    └── total: rule $sum(first.y[0]), when x[0][0] > "0"
+        ├── first: model one version 1
+        │   ├── x: input, FP32 [-1, 2]
+        │   └── other: model ten
+        │       └── x: input, FP32 [-1, 2]
+        └── x: input, FP32 [-1, 2]
+"""
+MERMAID = """\
+flowchart LR
+  x(["x"])
+  first["first<br/>one v1"]
+  other["other<br/>ten"]
+  total["total<br/>rule"]
+  _output(["output"])
+  x --> first
+  first -. "if it fails" .-> other
+  x --> other
+  first --> |"x[0][0] > #quot;0#quot;"| total
+  x --> |"x[0][0] > #quot;0#quot;"| total
+  total --> _output
+"""
+
+
+@pytest.fixture
+def edge() -> InMemoryEdge:
+    made = InMemoryEdge()
+    made.publish("one", "1", plus(1), TWO_COLUMNS)
+    made.publish("ten", "1", plus(10), TWO_COLUMNS)
+    return made
+
+
+@pytest.fixture
+def terminal(
+    edge: InMemoryEdge, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Terminal:
+    publish_pipeline(edge, TEXT)
+    monkeypatch.setattr(pipeline, "find_stage", lambda _: SimpleNamespace(registry=edge))
+    return Terminal(monkeypatch, capsys)
+
+
+def show(terminal: Terminal, *words: str) -> Ended:
+    return terminal.serval("pipeline", "show", *words)
+
+
+def test_a_pipeline_is_shown_as_a_tree(terminal: Terminal) -> None:
+    assert show(terminal, "sums").out == TREE
+
+
+def test_a_pipeline_is_shown_as_mermaid(terminal: Terminal) -> None:
+    assert show(terminal, "sums", "--mermaid").out == MERMAID
+
+
+def test_a_pipeline_is_shown_as_json(terminal: Terminal) -> None:
+    value = show(terminal, "sums", "--json").value
+    assert value["steps"][0] == {
+        "name": "first", "model": "one", "version": "1", "reads": ["x"], "stands_in": "other",
+    }  # fmt: skip
+    assert value["output_reads"] == ["total"]
+    assert value["outputs"] == [{"name": "answer", "datatype": "BYTES", "shape": [1]}]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("one",), "model 'one' version 1 is no pipeline"),
+        (("sums", "--version", "x"), "version 'x': a number as `serval describe` lists expected"),
+        (("sums", "--version", "4"), "model 'sums' has no version '4'"),
+    ],
+)
+def test_what_is_no_pipeline_is_said_so(
+    terminal: Terminal, words: tuple[str, ...], said: str
+) -> None:
+    assert said in show(terminal, *words).failure
+
+
+def test_push_checks_a_pipeline_before_it_is_sent(edge: InMemoryEdge, tmp_path: Path) -> None:
+    (tmp_path / "pipeline.yaml").write_text(TEXT)
+    (tmp_path / "build.py").write_text("pass")
+    folder = read_folder(tmp_path)
+    assert folder.sizes.keys() == {"pipeline.yaml"}
+    check_models(folder.bundle, edge)  # type: ignore[arg-type]
+    del edge.records["one", "1"]
+    with pytest.raises(BundleRefused, match=r"steps\.0\.version: model 'one' has no version '1'"):
+        check_models(folder.bundle, edge)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (TEXT.replace("first.y", "firs.y"), "the pipeline has no 'firs'; did you mean 'first'?"),
+        (TEXT + "golden: golden.jsonl", "golden: 'golden.jsonl' is not in the bundle"),
+        (TEXT.replace("rule:", "ruel:"), "unknown key 'ruel' in 'steps.2'; did you mean 'rule'?"),
+    ],
+)
+def test_push_refuses_what_needs_no_stage_to_be_seen(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "pipeline.yaml").write_text(text)
+    with pytest.raises(BundleRefused) as refused:
+        read_folder(tmp_path)
+    assert said in str(refused.value)
