@@ -165,6 +165,7 @@ smoke: setup layers $(call built,iris)  ## every flow once, on a stage made for 
 .PHONY: bench
 bench: setup layers-aws models build/environments/lambda-client/.stamp build/environments/clients/.stamp  ## benchmarks; each prints its own table
 	@$(BIN)/python -m benchmarks.infer
+	@$(BIN)/python -m benchmarks.pipelines
 	@$(BIN)/python -m benchmarks.protocols
 	@$(BIN)/python -m benchmarks.cold_start
 	@$(BIN)/python -m benchmarks.forms

@@ -33,6 +33,7 @@ STAGES: Mapping[str, Sequence[str]] = {
         "batch",
         "cli",
         "openapi",
+        "pipelines",
         "platform",
         "realtime",
         "light_requests",

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from serval.bundles.pipeline import Pipeline, read_pipeline
+from serval.bundles.pipeline_uses import find_used
 from serval.bundles.pipeline_verification import check_steps, file_reasons, plan_of
-from serval.bundles.used_versions import find_used
 from serval.bundles.verification.served import README
 from serval.errors import BundleRefused
 from serval.models.registry import ModelRegistry

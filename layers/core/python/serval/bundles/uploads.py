@@ -1,18 +1,15 @@
 """Uploads: the files of each, and the objects of the artifact bucket that hold them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from serval.bundles.manifest import LIMIT_BUNDLE_BYTES, LIMIT_MANIFEST_BYTES, read_manifest
-from serval.bundles.pipeline import read_pipeline
-from serval.bundles.used_versions import UsedVersion, find_used
+from serval.bundles.used_versions import UsedVersion
 from serval.errors import BundleRefused, ModelNotFound
 from serval.models.registry import ModelRegistry, stable_version
 from serval.models.storage import BARE_ARTIFACT, MANIFEST, Incoming, version_prefix
 from serval.models.version import BundleFile
-from serval.pipelines.definition import PIPELINE_YAML
-from serval.yaml_files import LIMIT_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,37 +152,6 @@ class Uploads:
                 ]
             ) from None
         return (*found, UploadedFile(stable.artifact, None, announced))
-
-    def find_used(
-        self, files: Sequence[UploadedFile]
-    ) -> tuple[tuple[UsedVersion, ...], Mapping[str, StoredObject]]:
-        """Find what a pipeline's steps call, and the records of it; nothing for other bundles.
-
-        Raises
-        ------
-        BundleRefused
-            If pipeline.yaml is wrong, or names a model or a version that is not there.
-        """
-        source = next((file.source for file in files if file.path == PIPELINE_YAML), None)
-        if source is None:
-            return (), {}
-        check_size(PIPELINE_YAML, source, LIMIT_BYTES)
-        steps = read_pipeline(self.artifacts.read(source)).steps
-        found, reasons = find_used(steps, self.registry)
-        records = {each: self.artifacts.find(each.url_name[1:]) for each in found}
-        reasons += [
-            f"model {each.model!r} version {each.version} lost its record: publish it again"
-            for each, record in records.items()
-            if record is None
-        ]
-        if reasons:
-            raise BundleRefused(reasons)
-        used = {
-            replace(each, size_bytes=record.size_bytes): record
-            for each, record in records.items()
-            if record is not None
-        }
-        return tuple(used), {each.url_name: record for each, record in used.items()}
 
     def _find(self, files: Sequence[BundleFile], prefix: str) -> tuple[UploadedFile, ...]:
         """Find each file's object, which must have the expected size."""

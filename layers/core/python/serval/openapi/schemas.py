@@ -153,6 +153,11 @@ SCHEMAS: dict[str, Schema] = {
             **list_of(TENSOR),
             "description": "Inputs that a request may leave out; there if the model has any.",
         },
+        task={**TEXT, "description": "There if the model has a task."},
+        steps={
+            **list_of(with_optional(object_of(name=TEXT), model=NAME, version=VERSION, rule=TEXT)),
+            "description": "There if the model is a pipeline.",
+        },
     ),
     "ModelReady": object_of(name=NAME, ready={"const": True}),
     "ModelConfig": object_of(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from serval.bundles.pipeline_uses import find_uses
 from serval.bundles.uploads import StoredObject, Upload, Uploads
 from serval.clock import timestamp
 from serval.errors import BundleRefused
@@ -65,7 +66,7 @@ class Claim:
         names = {"model": rollout.model, "rollout": rollout.rollout}
         try:
             files = self.uploads.collect(incoming, announced)
-            used, records = self.uploads.find_used(files)
+            used, records = find_uses(files, self.uploads.artifacts, self.uploads.registry)
         except BundleRefused as refusal:
             return refuse_upload(refusal.reasons) | names
         self.control.note(rollout, step="verifying")

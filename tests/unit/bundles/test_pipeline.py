@@ -1,0 +1,45 @@
+"""``pipeline.yaml`` as people write it, and as the record of a version has it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from serval.bundles.pipeline import define, json_schema, read_pipeline
+from serval.pipelines.definition import StepDefinition
+
+DOCS = Path(__file__).parents[3] / "docs"
+TEXT = """
+name: p
+inputs: [{name: x, datatype: FP32, shape: [-1, 2]}]
+steps:
+  - {name: a, model: m, version: '3', input: {x: x}, on_error: {value: null}, timeout_seconds: 2}
+  - {name: b, rule: a + 1, when: a > 0}
+  - {name: c, model: n, on_error: {step: d}}
+  - {name: d, model: n}
+output: b
+"""
+
+
+def test_the_definition_is_read_back_as_it_was_written() -> None:
+    pipeline = read_pipeline(TEXT)
+    assert define(pipeline).steps == (
+        StepDefinition("a", "m", "3", {"x": "x"}, has_value=True, value=None, timeout_seconds=2.0),
+        StepDefinition("b", rule="a + 1", when="a > 0"),
+        StepDefinition("c", "n", fallback="d"),
+        StepDefinition("d", "n"),
+    )
+    assert json.loads(json.dumps(pipeline.to_json())) == pipeline.to_json()
+
+
+def test_the_published_schema_is_current() -> None:
+    published = (DOCS / "pipeline.schema.json").read_text()
+    assert published == json.dumps(json_schema(), indent=2) + "\n", (
+        "run `python -m serval.bundles.pipeline > docs/pipeline.schema.json`"
+    )
+
+
+@pytest.mark.parametrize("key", ["durable", "map", "cache", "cascade", "split"])
+def test_what_is_not_built_yet_is_no_key(key: str) -> None:
+    assert key not in json_schema()["properties"]
+    assert key not in json_schema()["$defs"]["PipelineStep"]["properties"]
