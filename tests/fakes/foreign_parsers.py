@@ -49,6 +49,7 @@ from serval.inference.runtimes.onnx import OnnxModel
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
 from serval.models.version import BundleFile
+from serval.pipelines.expressions import ExpressionWrong
 from serval.protocol.delimited import read_npy
 from serval.protocol.request import read_request
 from serval.requests.callbacks.urls import read_callback_url
@@ -60,7 +61,7 @@ from tests.fakes.bodies_of_rows import arrays, csv_of_a_call, row_bodies, rows
 from tests.fakes.handlers import recorded
 from tests.fakes.images import image_files
 from tests.fakes.inference import graph, plus
-from tests.fakes.parsed_texts import CRONS, URLS
+from tests.fakes.parsed_texts import CRONS, EXPRESSIONS, URLS, evaluated
 from tests.fakes.served import FLEETS, SERVED, on_fleet
 from tests.fakes.sounds import hear, sound_files
 from tests.fakes.tokenizer_files import OF_TEXT
@@ -384,6 +385,7 @@ PARSERS = {
         ForeignParser("sounds", sound_files, hear, (InvalidInputs,)),
         ForeignParser("images", image_files, lambda data: decode_image(data, 0), (InvalidInputs,)),
         *(ForeignParser(*one, (TaskUnreadable, InvalidInputs)) for one in OF_TEXT),
+        ForeignParser("jsonata", lambda: EXPRESSIONS, lenient(evaluated), (ExpressionWrong,)),
         ForeignParser("cron", lambda: CRONS, lenient(Cron.parse), (InvalidCron,)),
     )
 }

@@ -16,6 +16,9 @@ _.maxstring
 # Operations of the client, and what its callers read, that no command uses.
 _.call_id
 
+# The instance by which JSONata's library evaluates.
+_.jsonata
+
 # What Jinja's sandbox reads of ours.
 _.intercepted_binops
 

@@ -92,7 +92,7 @@ def _read_model(folder: Path) -> BundleFolder:
 
 def _read_pipeline(folder: Path) -> BundleFolder:
     # Imported late: few bundles are pipelines, and few machines need JSONata.
-    from serval_cli.bundle.pipeline_folder import read_pipeline_files
+    from serval_cli.pipelines.folder import read_pipeline_files
 
     pipeline, sizes = read_pipeline_files(folder, visible_files(folder))
     if reasons := golden_reasons(folder, pipeline):

@@ -67,7 +67,7 @@ def check_on_stage(bundle: Bundle | Pipeline, stage: Stage) -> None:
         check_secrets(bundle, stage)
         return
     # Imported late: few bundles are pipelines.
-    from serval_cli.bundle.pipeline_folder import check_models
+    from serval_cli.pipelines.folder import check_models
 
     check_models(bundle, stage.registry)
 

@@ -7,8 +7,8 @@ import pytest
 
 from serval.errors import BundleRefused
 from serval_cli.bundle.folder import read_folder
-from serval_cli.bundle.pipeline_folder import check_models
 from serval_cli.commands.publish import pipeline
+from serval_cli.pipelines.folder import check_models
 from tests.fakes.command_line import Ended, Terminal
 from tests.fakes.inference import TWO_COLUMNS, InMemoryEdge, plus
 from tests.fakes.pipelines import publish_pipeline

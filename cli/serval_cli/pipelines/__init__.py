@@ -1,0 +1,1 @@
+"""Pipelines on disk: read, and checked against the models of a stage."""
