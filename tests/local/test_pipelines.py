@@ -10,7 +10,7 @@ import pytest
 
 from serval.models.route import ROUTE_SECONDS
 from tests.fakes.inference import plus
-from tests.local.conftest import LocalStage, serval
+from tests.local.conftest import LocalStage
 
 CHAIN = """
 name: {name}
@@ -93,9 +93,12 @@ def test_async_requests_and_batch_jobs_of_a_pipeline_are_refused(
     assert reply.status_code == 400
     assert "async requests of pipelines are not built yet" in reply.json()["error"]
     job = {"input": f"s3://{stage.data_bucket}/batch/follows/in/a.csv"}
-    refused = client.post("/batch/models/follows/jobs", json=job)
-    assert refused.status_code == 400, refused.text
-    assert "batch jobs of pipelines are not built yet" in refused.json()["error"]
+    started = client.post("/batch/models/follows/jobs", json=job).json()
+    deadline = time.monotonic() + 60
+    while (ended := client.get(f"/batch/jobs/{started['id']}").json())["status"] != "failed":
+        assert time.monotonic() < deadline, ended
+        time.sleep(0.5)
+    assert "batch jobs of pipelines are not built yet" in ended["error"]
 
 
 def test_a_pipeline_whose_model_is_missing_is_refused_before_it_is_sent(
@@ -110,9 +113,10 @@ def test_a_new_version_of_a_steps_model_is_followed_unless_it_is_pinned(
 ) -> None:
     folder = stage.state / "bundles" / "adds-ten"
     (folder / "model.onnx").write_bytes(plus(20))
-    serval(stage.state, "push", str(folder))
+    stage.serval("push", str(folder))
     deadline = time.monotonic() + 240
-    stage.serval("promote", "adds-ten") if wait_for_canary(stage, deadline) else None
+    if wait_for_canary(stage, deadline):
+        stage.serval("promote", "adds-ten")
     while answers(client, "follows")["sum"] != 45:
         assert time.monotonic() < deadline
         time.sleep(ROUTE_SECONDS / 5)
