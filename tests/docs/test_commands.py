@@ -26,6 +26,7 @@ PAGES = (
     "docs/fleets.md",
     "docs/schedules.md",
     "docs/tables.md",
+    "docs/pipelines.md",
     "docs/rollouts.md",
     "docs/operations.md",
     "docs/client.md",

@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-HEAVY = {"boto3", "botocore", "pydantic", "aws_lambda_powertools", "aws_xray_sdk", "onnx", "yaml"}
+HEAVY = {
+    "boto3", "botocore", "pydantic", "aws_lambda_powertools", "aws_xray_sdk", "onnx", "yaml",
+    "jsonata",
+}  # fmt: skip
 ENVIRONMENT = {
     "AWS_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "id",
@@ -44,3 +47,11 @@ def test_infer_starts_from_its_layers_alone() -> None:
         f"assert numpy.__file__.startswith({str(layers[1])!r}), numpy.__file__"
     )
     assert not HEAVY & imported(code, ROOT / "functions" / "infer", *layers)
+
+
+def test_infer_imports_nothing_of_pipelines_before_a_version_is_one() -> None:
+    code = (
+        "import handler, sys\n"
+        "assert not [name for name in sys.modules if name.startswith('serval.pipelines')]"
+    )
+    imported(code, ROOT / "functions" / "infer")

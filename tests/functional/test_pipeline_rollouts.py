@@ -175,6 +175,30 @@ def test_a_pipeline_in_a_pipeline_is_refused(stage: Stage) -> None:
     assert "steps.0: model 'twice' version 1 is a pipeline itself: pipelines in" in outcome.reason
 
 
+def test_a_name_whose_calls_go_elsewhere_is_refused(tmp_path: Path) -> None:
+    made = Stage(tmp_path, {"*": 1024, "twice": 2048})
+    made.roll_out(made.upload("scaling", "u1", scaling_bundle()))
+    assert "model 'twice' is deployed with a function of its own" in publish(made, TWICE).reason
+
+
+def test_a_step_that_is_deployed_with_a_function_of_its_own_is_refused(tmp_path: Path) -> None:
+    made = Stage(tmp_path, {"*": 1024, "scaling": 2048})
+    made.roll_out(made.upload("scaling", "u1", scaling_bundle()))
+    said = "steps.0: model 'scaling' has a function of its own: pipelines over fleets, own"
+    assert said in publish(made, TWICE).reason
+
+
+def test_steps_that_do_not_fit_the_shared_function_together_are_refused(tmp_path: Path) -> None:
+    made = Stage(tmp_path)
+    made.roll_out(made.upload("scaling", "u1", scaling_bundle()))
+    record = made.registry.version("scaling", "1")
+    large = replace(record, files=tuple(replace(f, size_bytes=2**30) for f in record.files))
+    made.bucket.put("models/scaling/1.json", large.to_json().encode())
+    reason = publish(made, TWICE).reason
+    assert "the steps load 1073741824 bytes of artifacts" in reason
+    assert "the shared function has 1024" in reason
+
+
 def test_a_model_and_a_pipeline_in_one_bundle_are_refused(stage: Stage) -> None:
     outcome = publish(stage, TWICE, model_yaml=b"name: twice")
     assert "a bundle has one of model.yaml and pipeline.yaml, both given" in outcome.reason

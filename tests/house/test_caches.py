@@ -39,7 +39,7 @@ KEPT = {
     "access/admission.Authenticator._callers": "hash of the API key",
     "models/route.KnownVersions._routes": "model",
     "models/route.KnownStables._routes": "model",
-    "pipelines/model.PipelineModel._bound": "step, while the version that it calls is the same",
+    "pipelines/model.PipelineModel._bound": "step, while it calls the same version",
     "client/inference.ModelFlows.known": "model and version, until the API refuses a request",
     "fleets/endpoints/dispatch.Dispatch._capacities": "fleet",
     "fleets/control.FleetControl._seen_awake": "fleet",

@@ -47,7 +47,8 @@ def verify_pipeline(
         )
     plan = plan_of(pipeline, reasons)
     found, signature = check_steps(plan, records)
-    reasons += found + deployment_reasons(plan, records, deployment)
+    reasons += found + name_reasons(pipeline.name, deployment)
+    reasons += deployment_reasons(plan, records, deployment)
     if reasons:
         raise BundleRefused(reasons)
     return pipeline, signature
@@ -90,6 +91,17 @@ def check_steps(plan: PipelinePlan, records: Records) -> tuple[list[str], Signat
     check = PipelineCheck(plan, called)
     signature = check.signature()
     return check.reasons, signature
+
+
+def name_reasons(name: str, deployment: Deployment) -> list[str]:
+    """List why calls of a pipeline's name would not reach the shared function."""
+    if name not in deployment.memory_mib and deployment.fleet_of(name) is None:
+        return []
+    return [
+        f"model {name!r} is deployed with a function of its own, or on a fleet, and pipelines run "
+        "in the function that all models share: give the pipeline another name, or deploy without "
+        "that model"
+    ]
 
 
 def deployment_reasons(plan: PipelinePlan, records: Records, deployment: Deployment) -> list[str]:

@@ -7,7 +7,7 @@ answers one call at a time, so the times of the last run are kept with it.
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from serval.errors import ServalError
 from serval.inference.loaded import Loaded
@@ -21,14 +21,23 @@ from serval.pipelines.run import SECOND, BoundStep, PipelineRun, StepTimes
 from serval.protocol.binary_tensors import bytes_array
 
 
+class StepVersions(Protocol):
+    """The versions that are loaded, as ``LoadedVersions`` keeps them."""
+
+    def __contains__(self, key: tuple[str, str]) -> bool:
+        """Return whether a (model, version) is loaded."""
+
+    def get(self, model: str, version: str) -> Loaded:
+        """Return a version, loading it first if need be."""
+
+
 @dataclass(slots=True)
 class PipelineModel:
     """A loaded pipeline, whose steps' versions are loaded beside it."""
 
     record: ModelVersion
     plan: PipelinePlan
-    load: Callable[[str, str], Loaded]
-    """Returns a loaded version."""
+    versions: StepVersions
     stable: Callable[[str], str]
     """Returns a model's stable version."""
     clock: Callable[[], float] = time.perf_counter
@@ -40,7 +49,7 @@ class PipelineModel:
     def open(
         cls,
         record: ModelVersion,
-        load: Callable[[str, str], Loaded],
+        versions: StepVersions,
         stable: Callable[[str], str],
         clock: Callable[[], float] = time.perf_counter,
     ) -> "PipelineModel":
@@ -49,7 +58,7 @@ class PipelineModel:
         What cannot be loaded now fails when its step runs, which may have a stand-in.
         """
         plan = make_plan(PipelineDefinition.from_json(record.bundle))
-        opened = cls(record, plan, load, stable, clock)
+        opened = cls(record, plan, versions, stable, clock)
         for planned in plan.steps.values():
             if planned.step.model is not None:
                 try:
@@ -92,19 +101,21 @@ class PipelineModel:
             run.do(self.plan.steps[name])
         return run
 
-    def bind(self, planned: PlannedStep) -> BoundStep:
-        """Return a step with the version that it calls now, loading that if need be."""
+    def bind(self, planned: PlannedStep) -> tuple[Loaded, BoundStep]:
+        """Return the version that a step calls now, loading it if need be, and how it does."""
         step = planned.step
         model = step.model or ""
         version = step.version or self.stable(model)
-        before = self.clock()
-        loaded = self.load(model, version)
+        if (model, version) in self.versions:
+            loaded = self.versions.get(model, version)
+        else:
+            before = self.clock()
+            loaded = self.versions.get(model, version)
+            self.times.load_ms += (self.clock() - before) * SECOND
         bound = self._bound.get(step.name)
-        if bound is not None and bound.loaded is loaded:
-            return bound
-        self.times.load_ms += (self.clock() - before) * SECOND
-        bound = self._bound[step.name] = self._bind(planned, loaded)
-        return bound
+        if bound is None or bound.version != version:
+            bound = self._bound[step.name] = self._bind(planned, loaded)
+        return loaded, bound
 
     def _bind(self, planned: PlannedStep, loaded: Loaded) -> BoundStep:
         definition, signature = self.plan.definition, loaded.record.signature
@@ -126,4 +137,4 @@ class PipelineModel:
                 f"model {loaded.record.model!r} version {loaded.record.version} gives no "
                 f"{lost[0]!r}: it gives {', '.join(loaded.outputs)}"
             )
-        return BoundStep(loaded, call, inputs, names or tuple(loaded.outputs)[:1])
+        return BoundStep(loaded.record.version, call, inputs, names or tuple(loaded.outputs)[:1])

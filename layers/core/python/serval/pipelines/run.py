@@ -51,9 +51,9 @@ class Value:
 
 @dataclass(slots=True)
 class BoundStep:
-    """A step with the version that it calls."""
+    """How a step calls a version of its model; it keeps no version in memory."""
 
-    loaded: Loaded
+    version: str
     call: StepCall
     inputs: tuple[tuple[TensorSpec, dict[str, TensorSpec], Expression, Read | None], ...]
     outputs: tuple[str, ...]
@@ -75,8 +75,8 @@ class PipelineRun:
     record: ModelVersion
     plan: PipelinePlan
     inputs: Mapping[str, Tensor]
-    bind: Callable[[PlannedStep], BoundStep]
-    """Returns a step with the version that it calls now."""
+    bind: Callable[[PlannedStep], tuple[Loaded, BoundStep]]
+    """Returns the version that a step calls now, and how."""
     times: StepTimes
     clock: Callable[[], float]
     values: dict[str, Value] = field(default_factory=dict)
@@ -114,7 +114,7 @@ class PipelineRun:
         if step.rule is not None:
             value = Value(json=self._evaluate(planned, "rule"))
         else:
-            value = self._call(self.bind(planned))
+            value = self._call(*self.bind(planned))
         if step.timeout_seconds is not None:
             taken_ms = (self.clock() - before) * SECOND - (self.times.load_ms - loading)
             if taken_ms > step.timeout_seconds * SECOND:
@@ -128,16 +128,16 @@ class PipelineRun:
             raise StepGoneWrong(f"when: {planned.step.when!r} gives {found!r:.80}, no truth value")
         return found
 
-    def _call(self, bound: BoundStep) -> Value:
+    def _call(self, loaded: Loaded, bound: BoundStep) -> Value:
         if bound.call.by_task:
             # Imported for a step of a task.
             from serval.pipelines.task_step import answer_task
 
             given = {s.name: self._word(e, read) for s, _, e, read in bound.inputs}
-            return Value(json=answer_task(bound.loaded, given))
+            return Value(json=answer_task(loaded, given))
         tensors = [self._tensor(*each) for each in bound.inputs]
-        outputs = run_version(bound.loaded, tensors, bound.outputs)
-        return Value({tensor.name: tensor for tensor in outputs}, specs=bound.loaded.outputs)
+        outputs = run_version(loaded, tensors, bound.outputs)
+        return Value({tensor.name: tensor for tensor in outputs}, specs=loaded.outputs)
 
     def _tensor(
         self,

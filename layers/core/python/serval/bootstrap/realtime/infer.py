@@ -140,7 +140,7 @@ def open_pipeline(
     # Imported for a version that is one: models of tensors pay for no pipeline.
     from serval.pipelines.model import PipelineModel
 
-    return PipelineModel.open(record, versions.get, stable)
+    return PipelineModel.open(record, versions, stable)
 
 
 def today() -> str:

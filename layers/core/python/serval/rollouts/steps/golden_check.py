@@ -161,7 +161,7 @@ class GoldenCheck:
             cpu_class=self.cpu_class,
             log=self.log,
             compose=lambda record, loaded: PipelineModel.open(
-                record, loaded.get, candidate.stable, self.clock
+                record, loaded, candidate.stable, self.clock
             ),
         )
         return Inference(versions, self.clock)
