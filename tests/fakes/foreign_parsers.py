@@ -61,7 +61,7 @@ from tests.fakes.bodies_of_rows import arrays, csv_of_a_call, row_bodies, rows
 from tests.fakes.handlers import recorded
 from tests.fakes.images import image_files
 from tests.fakes.inference import graph, plus
-from tests.fakes.parsed_texts import CRONS, EXPRESSIONS, URLS, evaluated
+from tests.fakes.parsed_texts import CRONS, EXPRESSIONS, URLS, evaluated, lenient
 from tests.fakes.served import FLEETS, SERVED, on_fleet
 from tests.fakes.sounds import hear, sound_files
 from tests.fakes.tokenizer_files import OF_TEXT
@@ -330,11 +330,6 @@ def event(data: bytes) -> object:
 
 def events() -> list[bytes]:
     return [json.dumps(recorded("claim_manifest")["event"]).encode()]
-
-
-def lenient(read: Callable[[str], object]) -> Callable[[bytes], object]:
-    """Give a reader of text bytes that may be none."""
-    return lambda data: read(data.decode("utf-8", "surrogateescape"))
 
 
 PARSERS = {

@@ -1,5 +1,7 @@
 """Good URLs of callbacks, cron expressions and expressions of pipelines."""
 
+from collections.abc import Callable
+
 from serval.pipelines.expressions import parse_expression
 from serval.pipelines.shapes import ANY
 
@@ -23,6 +25,11 @@ EXPRESSIONS = [
     b"$map(tags, function($t, $i) { $t.label & $string($i) }) ~> $join(', ')",
     b"tags{label: $sum(score)}",
 ]
+
+
+def lenient(read: Callable[[str], object]) -> Callable[[bytes], object]:
+    """Give a reader of text bytes that may be none."""
+    return lambda data: read(data.decode("utf-8", "surrogateescape"))
 
 
 def evaluated(text: str) -> object:
