@@ -3,7 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-from serval.bootstrap.realtime.infer import open_pipeline
+from serval.bootstrap.pipelines import open_pipeline
 from serval.bundles.pipeline import read_pipeline
 from serval.bundles.pipeline_verification import check_steps, plan_of
 from serval.errors import BundleRefused

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from serval.aws.sqs.delivered import reply_to_delivery
+from serval.bootstrap.pipelines import pipeline_opening
 from serval.bootstrap.requests import answer
 from serval.errors import MalformedBody
 from serval.handlers.row_bodies import distant_handlers
@@ -19,6 +20,7 @@ from serval.worker.program.assembly import WorkerParts
 from serval.worker.queue.deliveries import DeliveredInbox, Deliveries, NoStreams
 from tests.fakes.handler_functions import InMemoryFunction
 from tests.fakes.handlers import Context, imported, logged, recorded
+from tests.fakes.pipelines import publish_pipeline
 from tests.fakes.requests import InMemoryPayloads
 from tests.fakes.worker import CRASHES, FAILS, LEASE, WorkerDied, World, row_of
 
@@ -35,6 +37,16 @@ ENVIRONMENT = {
 VISIBILITY_SECONDS = 5400
 """Of the queue: Lambda's own pollers hide messages for so long."""
 RECORDED = "20261121T101530-1f0c9a2b3c4d5e6f708192a3b4c5d6e7f8"
+
+
+CHAIN = """
+name: chain
+inputs: [{name: x, datatype: FP32, shape: [-1, 2]}]
+steps:
+  - {name: once, model: textgen}
+  - {name: twice, model: resnet, input: {x: once.y}}
+output: {y: twice.y}
+"""
 
 
 @dataclass
@@ -79,6 +91,7 @@ class Light:
         """Give what an environment has in memory."""
         loaded = self.world.open_versions(name)
         loaded.elsewhere = distant_handlers(self.handler.ask)
+        loaded.compose = pipeline_opening(self.world.registry.route)
         return loaded
 
     def deliver(self, environment: Deliveries, *models: str) -> list[str]:
@@ -314,3 +327,11 @@ def test_a_request_waits_for_a_handlers_function_that_does_not_answer(with_handl
     world.clock.pass_seconds(LEASE.total_seconds())
     assert light.deliver(environment, "adding") == []
     assert world.result("r1") == ["A"]
+
+
+def test_a_pipeline_is_answered_with_its_steps(light: Light) -> None:
+    registry = light.world.registry
+    publish_pipeline(registry, CHAIN)
+    light.world.submit("r1", model="chain", payload=row_of(4.0))
+    assert light.deliver(light.environment(), "chain") == []
+    assert light.world.result("r1") == [7.0, 3.0]

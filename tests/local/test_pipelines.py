@@ -11,6 +11,7 @@ import pytest
 from serval.models.route import ROUTE_SECONDS
 from tests.fakes.inference import plus
 from tests.local.conftest import LocalStage
+from tests.local.fleet_caller import until
 
 CHAIN = """
 name: {name}
@@ -85,20 +86,34 @@ def test_the_command_line_calls_and_shows_a_pipeline(
     assert "first: model adds-one" in stage.serval("pipeline", "show", "follows")
 
 
-def test_async_requests_and_batch_jobs_of_a_pipeline_are_refused(
-    client: httpx.Client, stage: LocalStage, pipelines: None
-) -> None:
+def test_an_async_request_of_a_pipeline_is_answered(client: httpx.Client, pipelines: None) -> None:
     item = {"name": "x", "datatype": "FP32", "shape": [1, 2], "data": [1, 2]}
     reply = client.post("/async/models/follows/infer", json={"inputs": [item]})
-    assert reply.status_code == 400
-    assert "async requests of pipelines are not built yet" in reply.json()["error"]
-    job = {"input": f"s3://{stage.data_bucket}/batch/follows/in/a.csv"}
+    assert reply.status_code == 202, reply.text
+    request = f"/async/requests/{reply.json()['id']}"
+    ended = until("the request's end", lambda: ended_of(client, request))
+    assert ended["status"] == "succeeded", ended
+    [output] = ended["response"]["outputs"]
+    assert json.loads(output["data"][0]) == {"sum": 25, "rows": 1}
+
+
+def test_a_batch_job_of_a_pipeline_answers_every_row(
+    client: httpx.Client, stage: LocalStage, pipelines: None
+) -> None:
+    key = "batch/follows/src/rows.csv"
+    stage.client("s3").put_object(Bucket=stage.data_bucket, Key=key, Body=b"x_0,x_1\n1,2\n3,4\n")
+    job = {"input": f"s3://{stage.data_bucket}/{key}"}
     started = client.post("/batch/models/follows/jobs", json=job).json()
-    deadline = time.monotonic() + 60
-    while (ended := client.get(f"/batch/jobs/{started['id']}").json())["status"] != "failed":
-        assert time.monotonic() < deadline, ended
-        time.sleep(0.5)
-    assert "batch jobs of pipelines are not built yet" in ended["error"]
+    ended = until("the job's end", lambda: ended_of(client, f"/batch/jobs/{started['id']}"))
+    assert (ended["status"], ended["rows"]) == ("succeeded", 2), ended
+    [url] = [one["url"] for one in ended["results"] if one["name"].startswith("output")]
+    found = [json.loads(line) for line in httpx.get(url).text.splitlines()]
+    assert [one["answer"] for one in found] == [{"sum": 25, "rows": 1}, {"sum": 29, "rows": 1}]
+
+
+def ended_of(client: httpx.Client, path: str) -> Any:
+    found = client.get(path).json()
+    return found if found["status"] in ("succeeded", "failed") else None
 
 
 def test_a_pipeline_whose_model_is_missing_is_refused_before_it_is_sent(

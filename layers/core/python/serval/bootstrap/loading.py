@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from serval.aws.s3.artifact_downloads import S3ArtifactDownloads
 from serval.bootstrap.log import print_line
+from serval.bootstrap.pipelines import pipeline_opening
 from serval.handlers.row_bodies import Ask, distant_handlers
 from serval.inference.cpu import cpu_class
 from serval.inference.loaded import Limits, LoadedVersions
 from serval.inference.runtimes.onnx import graph_opening
+from serval.models.route import Route
 from serval.models.version import ModelVersion
 
 if TYPE_CHECKING:
@@ -19,13 +21,22 @@ if TYPE_CHECKING:
 
 def graph_versions(
     find: Callable[[str, str], ModelVersion],
+    route: Callable[[str], Route],
     s3: "S3Client",
     artifact_bucket: str,
     memory_mib: int,
     limits: Limits,
     ask: Ask,
 ) -> LoadedVersions:
-    """Build what downloads and opens graphs, and lets handlers' own functions run those."""
+    """Build what downloads and opens graphs and pipelines, and has handlers run elsewhere.
+
+    Parameters
+    ----------
+    find, route
+        Read a version, and a model's route, from the registry.
+    ask
+        Asks a handler's own function.
+    """
     return LoadedVersions(
         find=find,
         store=S3ArtifactDownloads(s3, artifact_bucket),
@@ -35,4 +46,5 @@ def graph_versions(
         cpu_class=cpu_class(),
         log=print_line,
         elsewhere=distant_handlers(ask),
+        compose=pipeline_opening(route),
     )

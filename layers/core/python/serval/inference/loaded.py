@@ -113,8 +113,8 @@ def nobody_else(record: ModelVersion) -> Model | None:
 def refuse_pipeline(record: ModelVersion, versions: "LoadedVersions") -> Model:
     """Refuse a pipeline where none runs."""
     raise UnsupportedFeature(
-        f"model {record.model!r} is a pipeline, which answers inference calls alone: async "
-        "requests and batch jobs of pipelines are not built yet"
+        f"model {record.model!r} is a pipeline, which nothing runs here: its calls, async requests "
+        "and batch jobs are answered on Lambda"
     )
 
 

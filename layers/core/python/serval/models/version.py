@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 from typing import Any
 
-from serval.models.signature import Signature
+from serval.models.signature import Signature, TensorSpec
 from serval.models.storage import version_prefix
 from serval.models.task_signature import (
     OPENAI_SIGNATURE,
@@ -67,6 +67,8 @@ class Form:
 
 PIPELINE = "pipeline"
 """The runtime of a version that has no artifact: other models answer."""
+ANSWER_SPEC = TensorSpec("answer", "BYTES", (1,))
+"""The output of a pipeline whose answer is JSON."""
 BODY_PROTOCOLS = frozenset({"sagemaker", "http"})
 """Protocols of inference servers that take bodies as they are."""
 
@@ -180,11 +182,23 @@ class ModelVersion:
         return self.task if self.task is not None and is_batched(self.task) else None
 
     @property
+    def answers_in_json(self) -> bool:
+        """Whether batch jobs get JSON: of a task, or of a pipeline that gives it."""
+        gives_json = self.runtime == PIPELINE and self.signature.outputs == (ANSWER_SPEC,)
+        return gives_json or self.batch_task is not None
+
+    @property
     def batch_signature(self) -> Signature:
-        """The signature to batch jobs: the task's, a handler's without types, or the graph's."""
+        """The signature to batch jobs: the task's, a handler's without types, or the graph's.
+
+        A pipeline that gives JSON gets each row in a call of its own.
+        """
         if self.batch_task is not None:
             columns = self.bundle.get("columns") or {}
             return batch_signature(self.batch_task, self.signature, columns)
+        if self.answers_in_json:
+            inputs = tuple(map(_by_rows, self.signature.inputs))
+            return replace(self.signature, inputs=inputs, outputs=(_by_rows(ANSWER_SPEC),))
         if not self.takes_bodies:
             return self.signature
         return replace(self.signature, outputs=self.signature.outputs[:1], optional=())
@@ -226,6 +240,11 @@ class ModelVersion:
                 "forms": tuple(Form.from_json(form) for form in value.get("forms", ())),
             }
         )
+
+
+def _by_rows(spec: TensorSpec) -> TensorSpec:
+    """Return a tensor of one row as one of many."""
+    return replace(spec, shape=(-1, *spec.shape[1:])) if spec.shape[:1] == (1,) else spec
 
 
 def locate_published(record: ModelVersion, path: str) -> tuple[str, str | None]:

@@ -6,9 +6,9 @@ from typing import Any
 
 from serval.models.signature import Signature, TensorSpec
 from serval.models.task_signature import NAMES
-from serval.models.version import ModelVersion
+from serval.models.version import ANSWER_SPEC, ModelVersion
 from serval.pipelines.calls import CallRefused, StepCall, find_call
-from serval.pipelines.definition import ANSWER, ANSWER_SPEC, PIPELINE_YAML
+from serval.pipelines.definition import PIPELINE_YAML
 from serval.pipelines.expressions import Expression
 from serval.pipelines.plan import PipelinePlan, PlannedStep
 from serval.pipelines.shapes import ANSWERS, ANY, SCALAR, Shape, merge
@@ -180,9 +180,9 @@ class PipelineCheck:
 
     def _name_output(self, where: str, spec: TensorSpec) -> TensorSpec:
         name = where.removeprefix("output.")
-        if name == ANSWER:
+        if name == ANSWER_SPEC.name:
             self.reasons.append(
-                f"{PIPELINE_YAML}: output: the name {ANSWER!r} is that of answers in JSON: give "
+                f"{PIPELINE_YAML}: output: the name {name!r} is that of answers in JSON: give "
                 "the tensor another, as 'output: {scores: step.output}'"
             )
         return TensorSpec(name, spec.datatype, spec.shape)

@@ -14,9 +14,6 @@ STEP_NAME_EXPECTED = (
     "'false', 'null' or 'function', which are words of the expressions"
 )
 MOST_STEPS = 50
-ANSWER = "answer"
-"""The output of a pipeline whose answer is JSON, among tensors."""
-ANSWER_SPEC = TensorSpec(ANSWER, "BYTES", (1,))
 
 
 @dataclass(frozen=True, slots=True)

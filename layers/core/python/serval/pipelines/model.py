@@ -13,9 +13,9 @@ from serval.errors import ServalError
 from serval.inference.loaded import Loaded
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
-from serval.models.version import ModelVersion
+from serval.models.version import ANSWER_SPEC, ModelVersion
 from serval.pipelines.calls import CallRefused, find_call
-from serval.pipelines.definition import ANSWER_SPEC, PipelineDefinition
+from serval.pipelines.definition import PipelineDefinition
 from serval.pipelines.plan import PipelinePlan, PlannedStep, make_plan
 from serval.pipelines.run import SECOND, BoundStep, PipelineRun, StepTimes
 from serval.protocol.binary_tensors import bytes_array
@@ -70,7 +70,7 @@ class PipelineModel:
     @property
     def gives_json(self) -> bool:
         """Whether the answer is JSON, which among tensors is written in one."""
-        return self.record.signature.outputs == (ANSWER_SPEC,)
+        return self.record.answers_in_json
 
     def run(self, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> list[Tensor]:
         """Run once on inputs that fit the signature.

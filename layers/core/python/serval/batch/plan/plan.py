@@ -106,7 +106,7 @@ class Plan:
         survey = Surveyor(self.release_shards.objects).survey(
             inputs, None, request.options, record.batch_signature, features_of(record)
         )
-        signature, for_task = record.batch_signature, record.batch_task is not None
+        signature, for_task = record.batch_signature, record.answers_in_json
         layout = draft_layout(
             survey, request.options, signature, Pace.of(record), for_task=for_task
         )
@@ -134,7 +134,7 @@ class Plan:
         survey = Surveyor(self.release_shards.objects).survey(
             inputs, job.input_version, job.options, record.batch_signature, features_of(record)
         )
-        signature, for_task = record.batch_signature, record.batch_task is not None
+        signature, for_task = record.batch_signature, record.answers_in_json
         layout = draft_layout(survey, job.options, signature, pace, for_task=for_task)
         if layout.per_input:
             check_per_input(layout, survey.sources, inputs, read_address(job.output, "output").key)

@@ -13,6 +13,7 @@ from serval.inference.run import run_batch_task
 from serval.inference.runtimes import Model, RuntimeFailed
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Array, Tensor
+from serval.models.version import ANSWER_SPEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,28 @@ class TaskModel:
             return run_batch_task(self.loaded, inputs)
         except InferenceFailed as error:
             raise RuntimeFailed(str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineRows:
+    """A pipeline as a model of rows; one that gives JSON is called for each row by itself."""
+
+    loaded: Loaded
+
+    def run(self, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> list[Tensor]:
+        """Answer rows that fit the signature to batch jobs."""
+        model = self.loaded.model
+        try:
+            if not self.loaded.record.answers_in_json:
+                return model.run(inputs, outputs)
+            answers = [
+                model.run([Tensor(t.name, t.datatype, t.array[row : row + 1]) for t in inputs], ())
+                for row in range(len(inputs[0].array))
+            ]
+        except InferenceFailed as error:
+            raise RuntimeFailed(str(error)) from error
+        arrays = [answer.array for [answer] in answers]
+        return [Tensor(ANSWER_SPEC.name, ANSWER_SPEC.datatype, np.concatenate(arrays))]
 
 
 def answer_rows(

@@ -14,7 +14,7 @@ from serval.batch.job.keys import Address, JobKeys, read_address
 from serval.batch.job.layout import Layout, ShardItem
 from serval.batch.job.lifecycle import JobStopped
 from serval.batch.job.ports import BatchObjects, JobStore, PieceSink
-from serval.batch.shard.answers import TaskModel
+from serval.batch.shard.answers import PipelineRows, TaskModel
 from serval.batch.shard.detections import Detections, SendDetails
 from serval.batch.shard.engine import Progress, ShardEngine
 from serval.batch.shard.outputs import part_sink
@@ -24,6 +24,7 @@ from serval.clock import Clock, timestamp, utc_now
 from serval.errors import BatchJobNotFound, BatchRefused
 from serval.inference.loaded import Loaded
 from serval.inference.runtimes import Model
+from serval.models.version import PIPELINE
 
 AT_ONCE = 16
 """Concurrent requests to S3 of a shard."""
@@ -232,6 +233,8 @@ class ShardWork:
 
 def model_of(loaded: Loaded) -> Model:
     """Return what answers rows; in a fleet's shard process that is the worker, tasks included."""
+    if loaded.record.runtime == PIPELINE:
+        return PipelineRows(loaded)
     return TaskModel(loaded) if loaded.task and loaded.record.batch_task else loaded.model
 
 

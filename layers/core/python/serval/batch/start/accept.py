@@ -33,7 +33,7 @@ from serval.errors import (
 )
 from serval.foreign import ObjectCreated, read_document
 from serval.models.route import Route
-from serval.models.version import PIPELINE, ModelVersion, remove_tag
+from serval.models.version import ModelVersion, remove_tag
 
 EXPECTATION = (
     "batch/<model>/in/<file> expected, where <file> begins with neither '.' nor '_' and does not "
@@ -191,10 +191,6 @@ class Accept:
         """
         version = job.version or self.registry.route(job.model).stable
         record = self.registry.version(job.model, version)
-        if record.runtime == PIPELINE:
-            raise BatchRefused(
-                f"model {job.model!r} is a pipeline: batch jobs of pipelines are not built yet"
-            )
         output = self._output(job)
         inputs = [read_address(address, "input") for address in job.input]
         check_apart(output, inputs, self.data_bucket)

@@ -26,8 +26,10 @@ def build() -> LambdaFunction[ShardWork]:
     region, memory_mib = settings.aws_region, settings.aws_lambda_function_memory_size
     dynamodb = boto3.resource("dynamodb", region)
     s3 = boto3.client("s3", region, config=CONNECTIONS)
+    registry = DynamoDBRegistry(dynamodb.Table(settings.registry_table))
     loaded = graph_versions(
-        DynamoDBRegistry(dynamodb.Table(settings.registry_table)).version,
+        registry.version,
+        registry.route,
         s3,
         settings.artifact_bucket,
         memory_mib,

@@ -3,7 +3,6 @@
 import json
 import tempfile
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -17,17 +16,16 @@ from serval.aws.signed.functions import SignedFunctions
 from serval.bootstrap.function import LambdaFunction, http_function
 from serval.bootstrap.log import print_line
 from serval.bootstrap.other_functions import signed_functions
+from serval.bootstrap.pipelines import pipeline_opening
 from serval.bootstrap.realtime.tickets import stream_redirect
 from serval.http.infer import InferEndpoint
 from serval.inference.cpu import cpu_class
 from serval.inference.loaded import Limits, LoadedVersions, on_lambda
 from serval.inference.run import Inference
-from serval.inference.runtimes import Model, OpenModel
+from serval.inference.runtimes import OpenModel
 from serval.inference.runtimes.onnx import graph_opening
 from serval.models.metrics import InferenceMetrics
 from serval.models.resource_names import inference_function_name
-from serval.models.route import KnownStables
-from serval.models.version import ModelVersion
 from serval.protocol.limits import RequestLimits, requests_mib
 from serval.settings import InferSettings, unpack
 from serval.shutdown import on_shutdown
@@ -87,7 +85,7 @@ def inference_endpoint(settings: InferSettings, *, streams: bool = False) -> Inf
         limits=Limits.of_function(memory_mib, settings.ephemeral_storage_mib),
         cpu_class=cpu_class(),
         log=print_line,
-        compose=partial(open_pipeline, KnownStables(registry.route)),
+        compose=pipeline_opening(registry.route),
     )
     metrics = InferenceMetrics(write=print_line)
     on_shutdown(settings.aws_lambda_runtime_api, metrics.flush)
@@ -131,16 +129,6 @@ def opening(settings: InferSettings) -> OpenModel:
     from serval.handlers.deployed import own_opening
 
     return own_opening(handler_opening(settings, LOAD_SECONDS), open_graph)
-
-
-def open_pipeline(
-    stable: Callable[[str], str], record: ModelVersion, versions: LoadedVersions
-) -> Model:
-    """Open a pipeline over the versions that are loaded here."""
-    # Imported for a version that is one: models of tensors pay for no pipeline.
-    from serval.pipelines.model import PipelineModel
-
-    return PipelineModel.open(record, versions, stable)
 
 
 def today() -> str:

@@ -57,6 +57,7 @@ def build() -> LambdaFunction[Deliveries]:
         identity(),
         graph_versions(
             on_lambda(registry.version),
+            registry.route,
             s3,
             settings.artifact_bucket,
             memory_mib,

@@ -15,7 +15,7 @@ from serval.models.route import Remembered, Route
 from serval.models.storage import VERSION
 from serval.models.task_signature import OPENAI
 from serval.models.tensor import Tensor
-from serval.models.version import PIPELINE, ModelVersion
+from serval.models.version import ModelVersion
 from serval.protocol.limits import MOST, RequestLimits
 from serval.protocol.request import check_json_size
 from serval.requests.request import UPLOAD_LIMIT_BYTES
@@ -70,11 +70,6 @@ class SubmissionChecks:
             If its JSON is longer than is read here, or, in an upload, anywhere.
         """
         payload, length = submission.payload, submission.header_length
-        if record.runtime == PIPELINE:
-            raise UnsupportedFeature(
-                f"model {record.model!r} is a pipeline: async requests of pipelines are not built "
-                f"yet; POST /v2/models/{record.model}/infer answers"
-            )
         if submission.stream:
             self._check_streams(record)
         if isinstance(payload, bytes):

@@ -1,0 +1,86 @@
+"""Batch jobs of pipelines: rows in, tensors or answers in JSON out."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serval.batch.job.job import BatchJob
+from tests.fakes.batch import BatchStage
+from tests.fakes.inference import TWO_COLUMNS, Bench, plus
+from tests.fakes.pipelines import pipeline_bench, publish_pipeline
+from tests.fakes.task_models import publish_sentiment
+
+CHAIN = """
+name: adding
+inputs: [{name: x, datatype: FP32, shape: [-1, 2]}]
+steps:
+  - {name: first, model: one}
+  - {name: second, model: ten, input: {x: first.y}}
+output: {total: second.y}
+"""
+SUM = CHAIN.replace("{total: second.y}", '\'{"sum": $sum(second.y[0]), "rows": $count(x)}\'')
+MOOD = """
+name: adding
+inputs: [{name: text, datatype: BYTES, shape: [1]}]
+steps:
+  - {name: mood, model: sentiment}
+output: '{"text": text, "mood": $lowercase(mood[0].label)}'
+"""
+ROWS = b"x_0,x_1\n1,2\n3,4\n5,6\n"
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    made = pipeline_bench(tmp_path)
+    made.edge.publish("one", "1", plus(1), TWO_COLUMNS)
+    made.edge.publish("ten", "1", plus(10), TWO_COLUMNS)
+    publish_sentiment(made.edge, "sentiment")
+    return made
+
+
+def run(
+    bench: Bench, text: str, name: str, body: bytes, **options: Any
+) -> tuple[BatchStage, BatchJob]:
+    """Run a job of a pipeline over an upload."""
+    stage = BatchStage()
+    stage.registry.publish(publish_pipeline(bench.edge, text))
+    stage.work = replace(stage.work, load=bench.endpoint.inference.loaded.get)
+    return stage, stage.run(stage.upload(name, body, options))
+
+
+def test_a_pipeline_of_tensors_runs_over_many_rows_at_once(bench: Bench) -> None:
+    stage, job = run(bench, CHAIN, "rows.csv", ROWS)
+    assert (job.status, job.error, job.rows) == ("succeeded", None, 3)
+    assert stage.output(job, "output.csv").split() == [
+        b"total_0,total_1", b"12.0,13.0", b"14.0,15.0", b"16.0,17.0",
+    ]  # fmt: skip
+    assert len(stage.work.load("adding", "1").model.times.steps_ms) == 2  # type: ignore[attr-defined]
+
+
+def test_an_answer_in_json_is_one_row_s(bench: Bench) -> None:
+    stage, job = run(bench, SUM, "rows.csv", ROWS)
+    assert (job.status, job.error) == ("succeeded", None)
+    assert [json.loads(line) for line in stage.output(job, "output.jsonl").splitlines()] == [
+        {"answer": {"sum": 25, "rows": 1}},
+        {"answer": {"sum": 29, "rows": 1}},
+        {"answer": {"sum": 33, "rows": 1}},
+    ]
+
+
+def test_a_column_of_texts_goes_through_a_step_with_a_task(bench: Bench) -> None:
+    stage, job = run(bench, MOOD, "texts.jsonl", b'{"text": "good good"}\n{"text": "bad"}\n')
+    assert (job.status, job.error) == ("succeeded", None)
+    found = [json.loads(line) for line in stage.output(job, "output.jsonl").splitlines()]
+    assert [one["answer"]["text"] for one in found] == ["good good", "bad"]
+    assert all(one["answer"]["mood"] for one in found)
+
+
+def test_a_row_that_a_step_fails_on_is_rejected_alone(bench: Bench) -> None:
+    picky = SUM.replace("$sum(second.y[0])", 'second.y[0][0] > 15 ? $number("none") : 1')
+    stage, job = run(bench, picky, "rows.csv", ROWS, max_rejected_percent=50)
+    assert (job.status, job.error, job.rows, job.rejected) == ("succeeded", None, 2, 1)
+    [reason] = stage.output(job, "errors.jsonl").splitlines()
+    assert "model 'adding' version '1' failed: output:" in reason.decode()
