@@ -10,6 +10,8 @@ import pytest
 from layers.dependencies.installation import LIBRARY
 from tests.fakes.function_layers import FUNCTIONS
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 BUILT = ROOT / "build" / "layers" / "local"
 ENVIRONMENT: Mapping[str, str] = {

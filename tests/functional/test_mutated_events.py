@@ -11,6 +11,8 @@ from serval.http.dispatch import Endpoint
 from tests.mutations.run import Figures, run
 from tests.mutations.stage import Stage, routes
 
+pytestmark = pytest.mark.slow
+
 EVENTS = {"GET": 40, "DELETE": 40, "POST": 120, "PUT": 300}
 
 

@@ -20,9 +20,9 @@ from tests.local.conftest import LocalStage
 from tests.local.fleet_caller import Caller, until
 from tests.stateful.extent import TIMES
 
-MANY, FEW = 1_000_000 if TIMES > 1 else 400_000, 300
+MANY, FEW = 1_000_000 if TIMES > 1 else 150_000, 300
 """A soak has a million rows."""
-JSONL_ROWS = 100_000
+JSONL_ROWS = 100_000 if TIMES > 1 else 40_000
 SHARD_BYTES = 2 * MANY
 """Some twenty shards, whichever it is."""
 JOIN = {"join": True}

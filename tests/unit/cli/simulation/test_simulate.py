@@ -45,6 +45,7 @@ def test_it_prints_figures(simulate) -> None:
     assert ended.err == "simulating poisson:0.05, 0.5 hours\n"
 
 
+@pytest.mark.slow
 def test_the_documented_evening_is_what_the_command_prints(simulate) -> None:
     document = (Path(__file__).parents[4] / "docs" / "fleets.md").read_text()
 

@@ -35,6 +35,7 @@ def simulate(
     return compute_figures(world, opened)
 
 
+@pytest.mark.slow
 def test_an_evening_of_a_thousand_players_holds_its_age_target_on_the_default_policy() -> None:
     value = simulate("evening:1000", 6)
 

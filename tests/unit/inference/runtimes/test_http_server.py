@@ -23,6 +23,8 @@ from tests.fakes.http_servers import V2, CompletionsServer, running
 from tests.fakes.inference import identity, plus, signature
 from tests.fakes.worker import TWO_COLUMNS
 
+pytestmark = pytest.mark.slow
+
 PROMPTS = Signature(
     (TensorSpec("prompt", "BYTES", (-1,)), TensorSpec("max_tokens", "INT32", (-1,))),
     (TensorSpec("text", "BYTES", (-1,)),),

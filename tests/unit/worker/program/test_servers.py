@@ -20,6 +20,8 @@ from tests.fakes.http_servers import running
 from tests.fakes.versioned_servers import Files, ManyVersions, processes, publish, worker_beside
 from tests.fakes.worker import Stepped, World
 
+pytestmark = pytest.mark.slow
+
 MANY: dict[str, Any] = {"kind": "http", "protocol": "v2", "server": "triton"}
 ONE: dict[str, Any] = {"kind": "http", "protocol": "openai", "server": "lmi"}
 GOLDEN = json.dumps(

@@ -19,6 +19,8 @@ from tests.fakes.inference import plus, signature
 from tests.fakes.task_models import publish_sentiment
 from tests.fakes.worker import TWO_COLUMNS, row_of
 
+pytestmark = pytest.mark.slow
+
 ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 CALLERS = 12
 WAIT_SECONDS = 60.0

@@ -25,6 +25,8 @@ from serval_cli.local.fleets.worker_metrics import Tail, WorkerMetrics
 from serval_cli.local.processes.group import ProcessGroup
 from serval_cli.local.state_folder import Record, StateFolder
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Rows:

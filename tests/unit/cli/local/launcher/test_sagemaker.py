@@ -11,6 +11,8 @@ import pytest
 from serval_cli.local.launcher.sagemaker.definition import NotDeclared
 from tests.fakes.sagemaker_stage import CONFIGURATION, ENDPOINT, MODEL, ROLE, Stage
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
