@@ -146,7 +146,7 @@ LAYERS = (
     Layer("core", limit_mb=7),
     Layer(
         "inference",
-        75,
+        74,
         "layer-inference.txt",
         (*NUMPY_LEFT_OUT, "numpy/typing/*", *ONNXRUNTIME_LEFT_OUT, "onnxruntime_extensions/*"),
         # ONNX Runtime loads the library by itself.
