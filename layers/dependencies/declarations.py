@@ -146,7 +146,7 @@ LAYERS = (
     Layer("core", limit_mb=7),
     Layer(
         "inference",
-        74,
+        75,
         "layer-inference.txt",
         (*NUMPY_LEFT_OUT, "numpy/typing/*", *ONNXRUNTIME_LEFT_OUT, "onnxruntime_extensions/*"),
         # ONNX Runtime loads the library by itself.
@@ -160,7 +160,7 @@ LAYERS = (
         "layer-verification.txt",
         (*NUMPY_LEFT_OUT, "numpy/ma/*", *ONNX_LEFT_OUT, *JSONATA_LEFT_OUT),
     ),
-    Layer("batch", 131, "layer-batch.txt", BATCH_LEFT_OUT),
+    Layer("batch", 130, "layer-batch.txt", BATCH_LEFT_OUT),
     Layer("tasks", 28, "layer-tasks.txt", TASKS_LEFT_OUT),
 )
 
