@@ -127,7 +127,8 @@ def test_a_container_takes_any_body_is_killed_and_answers_on_while_its_next_vers
         until("its share", lambda: stage.registry().route("boxed").candidate)
         instead = ask()
         assert (instead["status"], instead["version"]) == ("succeeded", "1")
-        assert "is not ready after 3 s: /health gives 503" in log_of("worker-boxes-1", stage)
+        # It is not there at all, or says so itself: as soon as the machine has started it.
+        assert "is not ready after 3 s: " in log_of("worker-boxes-1", stage)
         shown = stage.serval("rollout", "boxed")
         assert "all at once: a process of its inference server holds one version" in shown
         stage.serval("rollout", "abort", "boxed")
