@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from serval.pipelines.expressions import ExpressionWrong, parse_expression
+from serval.pipelines.jsonata_engine import LimitExceeded, check_growth
 from serval.pipelines.shapes import ANY, LABELS, SCALAR, Shape
 
 KNOWN: dict[str, Shape] = {
@@ -117,6 +118,10 @@ def test_what_is_no_expression_is_refused(text: str, said: str) -> None:
         parse_expression(text)
 
 
+LONG = "$t := $reduce([1..16], function($a, $b) { $a & $a }, 'xxxxxxxxxx')"
+"""A text of 655,360 characters, which may be; its product with another may not."""
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -125,6 +130,8 @@ def test_what_is_no_expression_is_refused(text: str, said: str) -> None:
         ("[1..10000000]", "has more than 100000 items"),
         ("$reduce([1..40], function($a, $b) { $a & $a }, 'xxxxx')", "a text of more than 1000000"),
         ("$reduce([1..40], function($a, $b) { $append($a, $a) }, [1])", "a list of more than"),
+        (f"({LONG}; $join($split($substring($t, 0, 2000), ''), $t))", "a text of more than"),
+        (f"({LONG}; $replace($substring($t, 0, 2000), 'x', $t))", "a text of more than"),
         ("function($x) { $x }", "it gives a function, a JSON value expected"),
         ("tags[5].label", "gives nothing, a value expected"),
         ("missing", "gives nothing, a value expected"),
@@ -168,3 +175,15 @@ def test_plain_names_need_no_library() -> None:
         "assert sys.getrecursionlimit() == limit"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments"),
+    [("join", [["a"] * 2000, "x" * 1000]), ("replace", ["a" * 2000, "a", "x" * 1000, None])],
+)
+def test_a_long_text_of_two_short_ones_is_refused_before_it_is_made(
+    function: str, arguments: list[Any]
+) -> None:
+    with pytest.raises(LimitExceeded, match="more than 1000000 characters"):
+        check_growth(function, arguments)
+    check_growth(function, [*arguments[:1], "y", *arguments[2:]])

@@ -58,6 +58,12 @@ class BoundedJsonata(Jsonata):  # type: ignore[misc]
         check_size(result)
         return result
 
+    def validate_arguments(self, function: Any, arguments: Any, context: Any) -> Any:
+        """Return what a function is called with, unless its text would be too long."""
+        found = super().validate_arguments(function, arguments, context)
+        check_growth(getattr(function, "function_name", None), found)
+        return found
+
     def evaluate_range_expression(self, lhs: Any, rhs: Any) -> Any:
         """Make the list of a range, unless it is too long."""
         if isinstance(lhs, int) and isinstance(rhs, int) and rhs - lhs >= MOST_ITEMS:
@@ -72,10 +78,26 @@ class Nothing:
 NOTHING = Nothing()
 
 
+def check_growth(function: str | None, arguments: Any) -> None:
+    """Refuse a call that would make a long text of two short ones, before it is made."""
+    if function == "join" and arguments and isinstance(arguments[0], list):
+        texts, separator = arguments[0], arguments[1] if len(arguments) > 1 else None
+        check_length(sum(map(len, texts)) + len(separator or "") * len(texts))
+    elif function == "replace" and all(isinstance(each, str) for each in arguments[:3]):
+        text, sought, instead = arguments[:3]
+        check_length(len(text) + text.count(sought or text) * len(instead))
+
+
+def check_length(characters: int) -> None:
+    """Refuse a text that would be too long."""
+    if characters > MOST_CHARACTERS:
+        raise LimitExceeded(f"it makes a text of more than {MOST_CHARACTERS} characters")
+
+
 def check_size(value: Any) -> None:
     """Refuse a text or a list that has grown too long."""
-    if isinstance(value, str) and len(value) > MOST_CHARACTERS:
-        raise LimitExceeded(f"it makes a text of more than {MOST_CHARACTERS} characters")
+    if isinstance(value, str):
+        check_length(len(value))
     if isinstance(value, list) and len(value) > MOST_ITEMS:
         raise LimitExceeded(f"it makes a list of more than {MOST_ITEMS} items")
 
