@@ -74,7 +74,8 @@ def verdict(caller: Caller, name: str, model: FleetModel) -> Rollout:
 
 @dataclass(frozen=True)
 class FleetCanaries:
-    """Two rollouts at once: one candidate is good, the other fails one request in twenty."""
+    """Two rollouts at once: one candidate is good, the other fails one request in four: of sixty that it gets on a busy
+    machine, some."""
 
     good: Load
     bad: Load

@@ -59,10 +59,10 @@ def patient(width: int = 256) -> ModelProto:
 
 
 def unlucky(addend: float) -> ModelProto:
-    """Give y = x + addend, but fail on a multiple of 20: its index is out of bounds."""
+    """Give y = x + addend, but fail on a multiple of 4: its index is out of bounds."""
     graph = Graph()
-    twenty, nothing = (graph.constant(np.array([value], np.float32)) for value in (20, 0))
-    rest = graph.node("ReduceMin", graph.node("Mod", "x", twenty, fmod=1), keepdims=0)
+    four, nothing = (graph.constant(np.array([value], np.float32)) for value in (4, 0))
+    rest = graph.node("ReduceMin", graph.node("Mod", "x", four, fmod=1), keepdims=0)
     index = graph.node("Cast", graph.node("Equal", rest, nothing), to=INTEGER)
     zero = graph.node("Gather", graph.constant(np.zeros(1, np.float32)), index)
     total = graph.node("Add", "x", graph.constant(np.float32(addend).reshape(1)))
