@@ -74,8 +74,10 @@ def verdict(caller: Caller, name: str, model: FleetModel) -> Rollout:
 
 @dataclass(frozen=True)
 class FleetCanaries:
-    """Two rollouts at once: one candidate is good, the other fails one request in four: of sixty that it gets on a busy
-    machine, some."""
+    """Two rollouts at once: one candidate is good, the other fails one request in four.
+
+    So of the sixty that it gets on a busy machine some fail.
+    """
 
     good: Load
     bad: Load
