@@ -10,7 +10,8 @@ from serval.errors import BundleRefused
 from serval.models.route import KnownStables, Route
 from serval.models.version import ModelVersion
 from serval.pipelines.definition import PIPELINE_YAML
-from tests.fakes.inference import Bench, InMemoryEdge, bench
+from tests.fakes.inference import TWO_COLUMNS, Bench, InMemoryEdge, bench, plus
+from tests.fakes.task_models import publish_sentiment
 
 
 def pipeline_bench(folder: Path) -> Bench:
@@ -19,6 +20,15 @@ def pipeline_bench(folder: Path) -> Bench:
     stable = KnownStables(made.edge.route, made.clock)
     made.endpoint.inference.loaded.compose = partial(open_pipeline, stable)
     made.edge.grant("srv_good")
+    return made
+
+
+def ready_bench(folder: Path) -> Bench:
+    """Build such an endpoint with two models that add and one that classifies texts."""
+    made = pipeline_bench(folder)
+    made.edge.publish("one", "1", plus(1), TWO_COLUMNS)
+    made.edge.publish("ten", "1", plus(10), TWO_COLUMNS)
+    publish_sentiment(made.edge, "sentiment")
     return made
 
 

@@ -9,9 +9,8 @@ import pytest
 
 from serval.batch.job.job import BatchJob
 from tests.fakes.batch import BatchStage
-from tests.fakes.inference import TWO_COLUMNS, Bench, plus
-from tests.fakes.pipelines import pipeline_bench, publish_pipeline
-from tests.fakes.task_models import publish_sentiment
+from tests.fakes.inference import Bench
+from tests.fakes.pipelines import publish_pipeline, ready_bench
 
 CHAIN = """
 name: adding
@@ -34,11 +33,7 @@ ROWS = b"x_0,x_1\n1,2\n3,4\n5,6\n"
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
-    made = pipeline_bench(tmp_path)
-    made.edge.publish("one", "1", plus(1), TWO_COLUMNS)
-    made.edge.publish("ten", "1", plus(10), TWO_COLUMNS)
-    publish_sentiment(made.edge, "sentiment")
-    return made
+    return ready_bench(tmp_path)
 
 
 def run(

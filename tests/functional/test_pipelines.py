@@ -20,8 +20,7 @@ from tests.fakes.inference import (
     signature,
     task_event,
 )
-from tests.fakes.pipelines import pipeline_bench, publish_pipeline
-from tests.fakes.task_models import publish_sentiment
+from tests.fakes.pipelines import publish_pipeline, ready_bench
 
 CHAIN = """
 name: chain
@@ -44,11 +43,7 @@ TEXT = {"name": "text", "shape": [1], "datatype": "BYTES", "data": ["good good"]
 
 @pytest.fixture
 def ready(tmp_path: Path) -> Bench:
-    made = pipeline_bench(tmp_path)
-    made.edge.publish("one", "1", plus(1), TWO_COLUMNS)
-    made.edge.publish("ten", "1", plus(10), TWO_COLUMNS)
-    publish_sentiment(made.edge, "sentiment")
-    return made
+    return ready_bench(tmp_path)
 
 
 def ask(ready: Bench, model: str = "chain", data: Any = (1, 2), **members: Any) -> dict[str, Any]:

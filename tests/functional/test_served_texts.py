@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.responses import JSONResponse, Response
 
 from serval.models.signature import Signature, TensorSpec
 from tests.fakes.fleet_calls import Fleet
-from tests.fakes.http_servers import CompletionsServer, running
+from tests.fakes.http_servers import CompletionsServer, running, write_chunk
 from tests.functional.test_live_texts import begin, events, newest, result, text_of, told
 
 CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
@@ -121,6 +122,35 @@ def test_an_answer_without_an_end_has_failed(fleet: Fleet, server: CompletionsSe
     server.unfinished = True
     [*_, (_, error)] = events(begin(fleet, chat())["chunks"])
     assert "has no end" in error["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        ('{"error": {"message": "out of memory"}}', "the inference server says: {'message': 'out"),
+        ("{broken", "answered what is no JSON object"),
+        ('["chunk"]', "answered what is no JSON object"),
+        ('{"choices": [7]}', "the inference server's chunk is none"),
+    ],
+)
+def test_an_event_that_is_no_chunk_fails_the_text_and_says_so(
+    fleet: Fleet, server: CompletionsServer, event: str, said: str
+) -> None:
+    begun = write_chunk({"choices": [{"index": 0, "delta": {"content": "so"}}]})
+    body = f"{begun}data: {event}\n\n"
+    server.stream = lambda _: Response(body, media_type="text/event-stream")  # type: ignore[method-assign]
+    [*_, (_, error)] = events(begin(fleet, chat())["chunks"])
+    assert said in error["error"]["message"]
+    assert "model 'textgen' version '1'" in error["error"]["message"]
+    assert newest(fleet).status == "failed"
+
+
+def test_a_server_that_does_not_stream_has_its_whole_answer_told(
+    fleet: Fleet, server: CompletionsServer
+) -> None:
+    whole = {"choices": [{"message": {"content": ANSWER}, "finish_reason": "stop"}]}
+    server.stream = lambda _: JSONResponse(whole)  # type: ignore[method-assign]
+    assert text_of(told(fleet, chat())) == ANSWER
 
 
 def test_what_the_server_refuses_is_told_in_its_words(fleet: Fleet) -> None:

@@ -187,7 +187,7 @@ def engine_answer(ready: Bench, steps: list[Step], output: str) -> Any:
         found = model.run([Tensor("x", "FP32", X)], record.signature.outputs)
     except InferenceFailed as error:
         raise Failed(str(error)) from error
-    return json.loads(found[0].array[0]) if model.gives_json else found[0].array
+    return json.loads(found[0].array[0]) if model.record.answers_in_json else found[0].array
 
 
 @settings(max_examples=60 * TIMES)

@@ -67,11 +67,6 @@ class PipelineModel:
                     continue
         return opened
 
-    @property
-    def gives_json(self) -> bool:
-        """Whether the answer is JSON, which among tensors is written in one."""
-        return self.record.answers_in_json
-
     def run(self, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> list[Tensor]:
         """Run once on inputs that fit the signature.
 
@@ -80,7 +75,7 @@ class PipelineModel:
         InferenceFailed, InvalidInputs, ServiceUnavailable
             Naming the step.
         """
-        if self.gives_json:
+        if self.record.answers_in_json:
             # Imported for answers in JSON.
             from serval.tasks.call import write_json
 

@@ -21,7 +21,7 @@ def ask_pipeline(
     """Read the inputs of a pipeline; it answers in JSON, or with V2's tensors if it gives those."""
     model = cast(PipelineModel, loaded.model)
     tensors = read_body(loaded.record.signature, body, content_type, json_limit)
-    if model.gives_json:
+    if loaded.record.answers_in_json:
         return Asked(partial(model.answer, tensors), write_answer)
     request = InferenceRequest(inputs=tuple(tensors))
     return Asked(partial(run_request, loaded, request), partial(v2.write, loaded, request))

@@ -17,6 +17,7 @@ import httpx
 from serval.errors import InvalidInputs
 from serval.inference.runtimes import ArtifactUnreadable, RuntimeFailed
 from serval.models.server_declaration import HOST, ServerDeclaration
+from serval.protocol.events import EVENT_STREAM
 
 POLL_SECONDS = 0.5
 CONNECT_SECONDS = 5.0
@@ -30,7 +31,8 @@ ANSWER_SHOWN = 500
 """Characters of an error's body in a message."""
 AGAIN_SECONDS = 120.0
 """How long a run waits for a server that has ended and is started again."""
-EVENT_STREAM, LAST = "text/event-stream", "[DONE]"
+LAST = "[DONE]"
+"""The data of the event that ends a stream of OpenAI's API."""
 REFUSALS = frozenset({400, 413, 422})
 
 

@@ -26,7 +26,7 @@ def ask_pipeline(
         Naming the step that fails.
     """
     model = cast(PipelineModel, loaded.model)
-    if not model.gives_json:
+    if not loaded.record.answers_in_json:
         raise InvalidInputs("the line has an 'answer', and the pipeline gives tensors: 'response'")
     tensors = read_body(loaded.record.signature, request.body, "application/json")
     allowed = TOLERANCES["FP32"] if tolerance is None else tolerance

@@ -6,7 +6,6 @@ have already is passed over. A server that then writes something else has failed
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 from typing import Any
@@ -18,6 +17,7 @@ from serval.models.task_signature import ANSWERS
 from serval.models.tensor import Tensor
 from serval.models.version import ModelVersion
 from serval.protocol.binary_tensors import bytes_array
+from serval.protocol.events import closing_source
 from serval.requests.stream.piece import UNKNOWN, Piece, StreamChunk
 from serval.tasks.call import write_json
 from serval.tasks.openai.call import OpenAICall
@@ -147,7 +147,7 @@ class ServedText:
 def _listen(tell: Tell, call: OpenAICall, said: SimpleQueue[Said], left: threading.Event) -> None:
     """Put what a server says where it is read, until nobody is there."""
     try:
-        with closing(tell(call)) as chunks:  # type: ignore[type-var]
+        with closing_source(tell(call)) as chunks:
             for chunk in chunks:
                 if left.is_set():
                     return
