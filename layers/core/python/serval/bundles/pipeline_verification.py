@@ -68,7 +68,7 @@ def file_reasons(pipeline: Pipeline, paths: Collection[str]) -> list[str]:
 
 
 def plan_of(pipeline: Pipeline, reasons: Sequence[str] = ()) -> PipelinePlan:
-    """PipelinePlan a pipeline; what refuses it comes after other reasons.
+    """Plan a pipeline; what refuses it comes after other reasons.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """The versions that a pipeline's steps call at the moment, as a rollout's steps hand them on."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from serval.models.storage import record_key
@@ -25,12 +25,7 @@ class UsedVersion:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
-        return {
-            "model": self.model,
-            "version": self.version,
-            "pinned": self.pinned,
-            "size_bytes": self.size_bytes,
-        }
+        return asdict(self)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
