@@ -194,6 +194,17 @@ def test_what_the_worker_refuses_has_openais_shape(
     assert error["type"] == "invalid_request_error"
 
 
+def test_a_parameter_that_only_the_worker_can_refuse_is_named_to_openais_clients(
+    fleet: Fleet,
+) -> None:
+    publish_recorded(fleet.registry, "textgen", "gpt2", "text-generation", chat_template=TEMPLATE)
+    body = {"model": "textgen", "messages": HELLO, "chat_template_kwargs": {"messages": []}}
+    error = sent(fleet.post(body, CHAT), 400)["error"]
+    [row] = fleet.bench.store.rows.values()
+    assert (row.status, row.error) == ("failed", error["message"])
+    assert (error["param"], error["code"]) == ("chat_template_kwargs", None)
+
+
 @pytest.mark.parametrize(
     ("path", "body", "words"),
     [

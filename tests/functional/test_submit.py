@@ -10,6 +10,7 @@ import pytest
 from serval.access.api_key import hash_api_key
 from serval.models.deployed_fleets import LAMBDA
 from serval.models.signature import Signature, TensorSpec
+from serval.protocol.limits import HANDLER_BODY_BYTES
 from serval.requests.request import INLINE_BYTES
 from tests.fakes.handlers import imported, recorded
 from tests.fakes.submission import (
@@ -247,3 +248,32 @@ def test_a_handler_on_lambda_takes_async_requests(bench: Bench) -> None:
     assert bench.submit.reply(call("submit", "/async/models/iris/infer"))["statusCode"] == 202
     [row] = bench.store.rows.values()
     assert row.fleet == "lambda"
+
+
+def bodies_event(*bodies: bytes) -> dict[str, Any]:
+    """Give a call with bodies for a handler, as binary tensors."""
+    raw = b"".join(len(one).to_bytes(4, "little") + one for one in bodies)
+    tensor = {"name": "body", "datatype": "BYTES", "shape": [len(bodies)]}
+    head = json.dumps(
+        {"inputs": [tensor | {"parameters": {"binary_data_size": len(raw)}}]}
+    ).encode()
+    event = call("submit", "/async/models/iris/infer", gzip.compress(head + raw))
+    event["headers"] |= {
+        "content-encoding": "gzip",
+        "inference-header-content-length": str(len(head)),
+    }
+    return event
+
+
+def test_a_body_longer_than_a_handler_on_lambda_gets_is_refused_at_the_door(bench: Bench) -> None:
+    most = b"x" * HANDLER_BODY_BYTES
+    bench.edge.publish_handler("iris", b"code")
+    assert bench.submit.reply(bodies_event(most, b"y"))["statusCode"] == 202
+    assert len(bench.store.rows) == 1
+    said = refusal(bench.submit.reply(bodies_event(b"y", most + b"x")), 413)
+    assert "4194305 bytes, at most 4194304 allowed; run it on a fleet" in said
+    assert "POST /async/models/iris/uploads" in said
+    assert len(bench.store.rows) == 1
+    bench.edge.publish_handler("textgen", b"code")
+    event = bodies_event(most + b"x") | {"rawPath": "/async/models/textgen/infer"}
+    assert bench.submit.reply(event)["statusCode"] == 202

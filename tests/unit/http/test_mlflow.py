@@ -33,6 +33,7 @@ def score(ready: Bench, body: Any, **headers: str) -> Answer:
         {"dataframe_split": SPLIT},
         {"dataframe_records": RECORDS},
         {"dataframe_records": RECORDS, "params": {}},
+        {"dataframe_records": [{"first": 1, "second": 2}, {"second": 4.5, "first": 3}]},
         {"dataframe_split": {"columns": [0, 1], "data": [[1, 2], [3, 4.5]]}},
         {"instances": [[1, 2], [3, 4.5]]},
         {"inputs": [[1, 2], [3, 4.5]]},
@@ -92,6 +93,14 @@ def test_columns_fill_inputs_of_every_type(ready: Bench) -> None:
         ({"dataframe_split": {**SPLIT, "data": [[1, 2], [3]]}}, "does not follow shape [2, 2]"),
         ({"dataframe_split": {**SPLIT, "data": [[1, "a"]]}}, "element 0 is 'a', a number expected"),
         ({"dataframe_records": [{"first": 1, "second": 2}, {"first": 1}]}, "dataframe_records[1]"),
+        (
+            {"dataframe_records": [{"first": 1, "second": 2}, {"first": 1, "third": 2}]},
+            "records[1]",
+        ),
+        (
+            {"dataframe_records": [{"first": 1, "second": 2}, ["first", "second"]]},
+            "records[1] is [",
+        ),
         ({"dataframe_records": [{"first": 1, "second": True}]}, "True, a number expected"),
         (b'{"dataframe_records": [{"first": 1}], "dataframe_records": [{}]}', "is there 2 times"),
         ({"dataframe_records": []}, "dataframe_records: [] given, an object of columns expected"),
@@ -110,6 +119,9 @@ def test_errors_have_mlflow_s_codes(scored: Bench) -> None:
     typed = score(scored, b"first", content_type="text/plain")
     assert (typed.status, typed.json["error_code"]) == (415, "BAD_REQUEST")
     assert "write a table as 'dataframe_split' or CSV, or run a batch job" in typed.json["message"]
+    parquet = score(scored, b"PAR1", content_type="application/vnd.apache.parquet")
+    assert (parquet.status, parquet.json["error_code"]) == (415, "BAD_REQUEST")
+    assert "application/json or text/csv expected" in parquet.json["message"]
     absent = call(scored, "/mlflow/absent/invocations", {"inputs": [[1, 2]]})
     assert (absent.status, absent.json["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST")
     stranger = score(scored, {"inputs": [[1, 2]]}, x_api_key="srv_bad")

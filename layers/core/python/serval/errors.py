@@ -72,6 +72,13 @@ class InvalidParameter(InvalidRequest):
         super().__init__(f"parameter {short_repr(name)}: {said}")
         self.name = name
 
+    @classmethod
+    def as_told(cls, name: str, message: str) -> "InvalidParameter":
+        """Build the error of a parameter again from what it said."""
+        error = cls.__new__(cls)
+        error.args, error.name = (message,), name
+        return error
+
 
 class ContextTooLong(InvalidRequest):
     """A prompt and what is to follow have no room in the model."""

@@ -9,11 +9,12 @@ import pytest
 
 from serval.batch.job.cost import PRICES, actual_usage
 from serval.errors import InvalidInputs, MalformedBody, ServiceUnavailable
-from serval.handlers.row_bodies import MOST_BYTES, DistantHandler, distant_handlers
+from serval.handlers.row_bodies import DistantHandler, distant_handlers
 from serval.inference.loaded import Loaded
 from serval.inference.runtimes import RuntimeFailed
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
+from serval.protocol.limits import HANDLER_BODY_BYTES
 from tests.fakes.batch import BatchStage, scheduled
 from tests.fakes.handler_functions import InMemoryFunction
 from tests.fakes.inference import handler_record
@@ -75,7 +76,7 @@ def test_bytes_that_are_no_text_survive() -> None:
 
 def test_an_event_and_its_answer_hold_no_more_than_lambda_takes() -> None:
     function = InMemoryFunction(lambda body: body)
-    large = b"x" * (MOST_BYTES // 2)
+    large = b"x" * (HANDLER_BODY_BYTES // 2)
     assert run(function, [large, large, large]) == [large] * 3
     assert function.asked == [2, 1]
     doubled = InMemoryFunction(lambda body: body * 2)
@@ -88,8 +89,18 @@ def test_an_event_and_its_answer_hold_no_more_than_lambda_takes() -> None:
     [
         (b"bad", upper, InvalidInputs, "the body is bad"),
         (b"worse", upper, RuntimeFailed, "raised KeyError"),
-        (b"x" * (MOST_BYTES + 1), upper, InvalidInputs, "at most 4194304 are sent to a handler"),
-        (b"x", lambda body: body * (MOST_BYTES + 1), RuntimeFailed, "at most 4194304 are taken"),
+        (
+            b"x" * (HANDLER_BODY_BYTES + 1),
+            upper,
+            InvalidInputs,
+            "at most 4194304 are sent to a handler",
+        ),
+        (
+            b"x",
+            lambda body: body * (HANDLER_BODY_BYTES + 1),
+            RuntimeFailed,
+            "at most 4194304 are taken",
+        ),
     ],
 )
 def test_a_body_without_an_answer_is_told_with_its_reason(

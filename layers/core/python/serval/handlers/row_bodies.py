@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from serval.errors import InvalidInputs, InvalidRequest, ServalError, ServiceUnavailable
-from serval.handlers.declaration import DEFAULT_LIMITS, MIB
+from serval.handlers.declaration import DEFAULT_LIMITS
 from serval.handlers.model import HandlerCalls, HandlerModel, answer_tensors
 from serval.handlers.signature import HandlerAnswer
 from serval.inference.loaded import Loaded
@@ -29,11 +29,10 @@ from serval.inference.runtimes import RuntimeFailed
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
 from serval.models.version import ModelVersion
+from serval.protocol.limits import HANDLER_BODY_BYTES
 
 ROWS = "rows"
 """The event's only member."""
-MOST_BYTES = 4 * MIB
-"""Of the bodies of an event, and of their answers: Lambda takes 6 MB, and base64 adds a third."""
 SECONDS_LEFT = DEFAULT_LIMITS.call_seconds + 1.5
 """Of the invocation, for a body to be begun: its call may take so long, and is then ended."""
 MOST_IDLE = 10
@@ -130,14 +129,15 @@ def _call(
     model: HandlerModel, calls: HandlerCalls, remaining: Callable[[], float]
 ) -> Iterator[HandlerAnswer]:
     """Yield the answers to the first bodies; those before an error are yielded before it."""
-    room = MOST_BYTES
+    room = HANDLER_BODY_BYTES
     for body in calls.bodies:
         if remaining() < SECONDS_LEFT:
             return
         answer = model.call(body, calls.content_type, calls.accept)
         size = len(answer.body)
-        if size > MOST_BYTES:
-            raise RuntimeFailed(f"the answer has {size} bytes, and at most {MOST_BYTES} are taken")
+        if size > HANDLER_BODY_BYTES:
+            most = HANDLER_BODY_BYTES
+            raise RuntimeFailed(f"the answer has {size} bytes, and at most {most} are taken")
         if (room := room - size) < 0:
             return
         yield answer
@@ -208,12 +208,12 @@ def take_bodies(bodies: Sequence[bytes]) -> Iterator[bytes]:
     InvalidInputs
         If it has none for the first.
     """
-    if len(bodies[0]) > MOST_BYTES:
+    if len(bodies[0]) > HANDLER_BODY_BYTES:
         raise InvalidInputs(
-            f"the body has {len(bodies[0])} bytes: at most {MOST_BYTES} are sent to a handler on "
-            "Lambda"
+            f"the body has {len(bodies[0])} bytes: at most {HANDLER_BODY_BYTES} are sent to a "
+            "handler on Lambda"
         )
-    room = MOST_BYTES
+    room = HANDLER_BODY_BYTES
     for body in bodies:
         if (room := room - len(body)) < 0:
             return

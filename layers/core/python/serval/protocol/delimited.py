@@ -73,7 +73,7 @@ def _read_numbers(body: bytes) -> Array | None:
     except (ValueError, RuntimeError, TypeError):
         return None
     ends = numbers == ENDED
-    if b"[" in body or not ends[:, -1].all() or np.count_nonzero(ends) != lines:
+    if b"[" in body or not np.count_nonzero(ends[:, -1]) == np.count_nonzero(ends) == lines:
         return None
     return numbers[:, :-1]
 

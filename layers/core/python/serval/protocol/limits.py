@@ -10,6 +10,9 @@ MEMORY_PER_JSON_BYTE = 24
 """The most that a byte of JSON takes: its copies, the parser's tape, and an array of numbers."""
 MEMORY_PER_BINARY_BYTE = 10
 """The most that a byte of binary tensors takes: BYTES elements, each an object of its own."""
+HANDLER_BODY_BYTES = 4 * 2**20
+"""Of the bodies of an event for a handler, and of their answers: Lambda takes 6 MB, and base64 adds
+a third."""
 ENVIRONMENT_MIB = 200
 """What a function that runs models takes before it has loaded one."""
 REQUESTS_MIB = 192

@@ -78,7 +78,7 @@ class AsyncRequest:
     refused: bool = False
     """The request itself was at fault: a 400 for a caller who waits."""
     error_kind: str | None = None
-    """Name of the class of what was wrong with it; None: unknown, as in earlier rows."""
+    """What was wrong with it, as ``serval.requests.refusals`` writes it; None: unknown."""
     output_key: str | None = None
     """Where its SageMaker endpoint writes the result; None: it runs on no endpoint."""
     failure_key: str | None = None

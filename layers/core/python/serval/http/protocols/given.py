@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, Literal, cast
 
 import orjson
@@ -173,10 +174,11 @@ def read_records(name: str, records: Any) -> Table:
     if not isinstance(first, dict) or not first:
         raise MalformedBody(f"{name}: {short_repr(first)} given, an object of columns expected")
     columns = list(first)
-    with suppress(TypeError):
-        cells: list[Any] = list(map(dict.values, records))
-        if all(map(columns.__eq__, map(list, records))):
-            return Table(columns, True, cells)
+    if len(columns) > 1:
+        pick = itemgetter(*columns)
+        with suppress(TypeError, KeyError):
+            if set(map(len, records)) == {len(columns)}:
+                return Table(columns, True, list(map(pick, records)))
     for index, record in enumerate(records):
         if not isinstance(record, dict) or record.keys() != first.keys():
             wanted = ", ".join(map(short_repr, columns[:12]))

@@ -74,8 +74,15 @@ EXCEPTION = {
     ":content-type": JSON,
 }
 """Headers of a message that ends a stream which failed."""
-UNSUPPORTED = ("target-model", "target-container-hostname", "inference-component", "session-id")
-"""Headers, without their prefix, that choose among what an endpoint of ours has not."""
+UNSUPPORTED = frozenset(
+    {
+        f"{PREFIX}target-model",
+        f"{PREFIX}target-container-hostname",
+        f"{PREFIX}inference-component",
+        f"{PREFIX}session-id",
+    }
+)
+"""Headers that choose among what an endpoint of ours has not."""
 
 
 def address(call: HttpCall) -> tuple[str, str | None]:
@@ -92,9 +99,9 @@ def address(call: HttpCall) -> tuple[str, str | None]:
             f"{operation:.80}: {INVOKE}, {INVOKE_FOR_STREAM} and async-invocations of "
             f"{model:.63} are served"
         )
-    if given := [name for name in UNSUPPORTED if PREFIX + name in call.headers]:
+    if given := UNSUPPORTED & call.headers.keys():
         raise UnsupportedFeature(
-            f"{PREFIX}{given[0]} is not supported: an endpoint is one model, and its "
+            f"{min(given)} is not supported: an endpoint is one model, and its "
             "target-variant a version"
         )
     call.takes_stream = operation == INVOKE_FOR_STREAM

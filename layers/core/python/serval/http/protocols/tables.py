@@ -3,8 +3,8 @@
 import math
 import struct
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,16 @@ EXACT = 2**53
 NUMBERS = "fiu"
 
 
+@dataclass(frozen=True, slots=True)
+class InputColumns:
+    """The columns of each input of a version in a table."""
+
+    places: tuple[tuple[int, ...], ...]
+    """Of each input."""
+    in_order: bool
+    """Whether each input has all columns, in their order."""
+
+
 def table_tensors(table: Table, record: ModelVersion) -> tuple[Tensor, ...]:
     """Read the inputs of a version from a table.
 
@@ -43,9 +53,9 @@ def table_tensors(table: Table, record: ModelVersion) -> tuple[Tensor, ...]:
     """
     inputs = record.signature.inputs
     features: Mapping[str, Sequence[str]] = record.bundle.get("columns") or {}
-    places = find_columns(
+    chosen = find_columns(
         inputs,
-        tuple((name, tuple(own)) for name, own in features.items()),
+        tuple([(name, tuple(own)) for name, own in features.items()]),
         tuple(table.columns),
         table.named,
     )
@@ -56,9 +66,9 @@ def table_tensors(table: Table, record: ModelVersion) -> tuple[Tensor, ...]:
         _check_widths(table, rows)
         columns = list(zip(*rows, strict=True))
     tensors = []
-    for spec, own in zip(inputs, places, strict=True):
+    for spec, own in zip(inputs, chosen.places, strict=True):
         if cells is not None:
-            array = fit_array(spec, _pick(cells, own))
+            array = fit_array(spec, cells if chosen.in_order else cells[:, own])
         else:
             array = np.stack([read_column(spec, columns[place]) for place in own], axis=1)
         shape = (table.rows, *spec.shape[1:])
@@ -73,7 +83,7 @@ def find_columns(
     features: tuple[tuple[str, tuple[str, ...]], ...],
     columns: tuple[str, ...],
     named: bool,
-) -> tuple[tuple[int, ...], ...]:
+) -> InputColumns:
     """Find the places of each input's columns; clients send the same columns again and again.
 
     Raises
@@ -86,8 +96,10 @@ def find_columns(
         found = match_columns(inputs, columns, chosen, named=columns if named else ())
     except BatchRefused as refused:
         raise InvalidInputs(_in_words_of_a_call(str(refused))) from None
-    places = {name: index for index, name in enumerate(columns)}
-    return tuple(tuple(places[name] for name in match.columns) for match in found)
+    at = {name: index for index, name in enumerate(columns)}
+    places = tuple(tuple(at[name] for name in match.columns) for match in found)
+    every = tuple(range(len(columns)))
+    return InputColumns(places, all(own == every for own in places))
 
 
 def fit_array(spec: TensorSpec, numbers: Array) -> Array:
@@ -141,14 +153,19 @@ def _lazy_numbers(table: Table, shape: Sequence[int]) -> Array | None:
 
 
 def _listed_numbers(table: Table) -> Array | None:
-    cells = list(chain.from_iterable(table.cells))
+    columns = len(table.columns)
+    row_of_doubles = struct.Struct(f"{columns}d")
     try:
-        numbers = np.frombuffer(struct.pack(f"{len(cells)}d", *cells))
-    except (struct.error, OverflowError):
+        packed = b"".join([row_of_doubles.pack(*row) for row in table.cells])
+    except (struct.error, OverflowError, TypeError):
         return None
+    numbers = np.frombuffer(packed)
     # Packing takes true and false for 1 and 0.
     suspects = np.flatnonzero((numbers == 0) | (numbers == 1)).tolist()
-    return None if any(type(cells[index]) is bool for index in suspects) else numbers
+    for index in suspects:
+        if type(table.cells[index // columns][index % columns]) is bool:
+            return None
+    return numbers
 
 
 def has_long_integers(inputs: Sequence[TensorSpec]) -> bool:
@@ -196,12 +213,6 @@ def _is_name(field: str) -> bool:
     except ValueError:
         return field != "" and field not in NON_FINITE
     return False
-
-
-def _pick(cells: Array, places: Sequence[int]) -> Array:
-    if list(places) == list(range(cells.shape[1])):
-        return cells
-    return cells[:, places]
 
 
 def _check_widths(table: Table, rows: Sequence[Any]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from serval.errors import (
     InvalidInputs,
     ModelVersionNotFound,
+    PayloadTooLarge,
     UnsupportedFeature,
 )
 from serval.inference.batching import has_task_inputs
@@ -16,7 +17,7 @@ from serval.models.storage import VERSION
 from serval.models.task_signature import OPENAI
 from serval.models.tensor import Tensor
 from serval.models.version import ModelVersion
-from serval.protocol.limits import MOST, RequestLimits
+from serval.protocol.limits import HANDLER_BODY_BYTES, MOST, RequestLimits
 from serval.protocol.request import check_json_size
 from serval.requests.request import UPLOAD_LIMIT_BYTES
 from serval.requests.stream.piece import STREAMED_TASK, is_one_text
@@ -67,7 +68,8 @@ class SubmissionChecks:
             Naming the tensor, the value and the expectation; or if what is asked for cannot be
             streamed.
         PayloadTooLarge
-            If its JSON is longer than is read here, or, in an upload, anywhere.
+            If its JSON is longer than is read here, or, in an upload, anywhere; or if a body is
+            longer than a handler on Lambda gets.
         """
         payload, length = submission.payload, submission.header_length
         if submission.stream:
@@ -75,6 +77,8 @@ class SubmissionChecks:
         if isinstance(payload, bytes):
             request = read_fitting(payload, length, record, self.limits.json_bytes)
             check_words(record, request.inputs)
+            if record.runtime == "python" and self.find_fleet(record) == LAMBDA:
+                check_bodies(record, request.inputs)
             if submission.stream and not is_one_text(request.inputs):
                 raise InvalidInputs("a stream has one text: the input 'text', BYTES [1], expected")
         else:
@@ -101,6 +105,22 @@ class SubmissionChecks:
             return None
         where = f"fleet {fleet.name!r} is of the kind {fleet.kind!r}" if fleet else ON_LAMBDA
         return f"{where}, whose answers come as a whole: streams need a fleet of the kind 'spot'"
+
+
+def check_bodies(record: ModelVersion, inputs: Sequence[Tensor]) -> None:
+    """Refuse bodies that no event for a handler's function has room for."""
+    for tensor in inputs:
+        if tensor.datatype != "BYTES":
+            continue
+        longest = max(map(len, tensor.array.ravel().tolist()), default=0)
+        if longest > HANDLER_BODY_BYTES:
+            raise PayloadTooLarge(
+                f"a body for the handler of model {record.model!r}, which runs on Lambda",
+                longest,
+                HANDLER_BODY_BYTES,
+                "run it on a fleet, where a request may be an upload of 1 GB: POST "
+                f"/async/models/{record.model}/uploads",
+            )
 
 
 def check_words(record: ModelVersion, inputs: Sequence[Tensor]) -> None:

@@ -17,6 +17,7 @@ from serval.protocol.response import InferenceResponse, write_response
 from serval.requests import lifecycle
 from serval.requests.end_attempt import EndAttempt, IsCurrent, Result
 from serval.requests.ports import Payloads
+from serval.requests.refusals import kind_of
 from serval.requests.request import AsyncRequest, response_key
 from serval.worker.program.faults import backoff_seconds
 from serval.worker.queue.held import Fate, Held
@@ -56,7 +57,7 @@ class Close:
     def fail(self, one: Held, error: ServalError) -> Fate:
         """End a failed attempt; one that is tried again waits a while."""
         row, refused = one.known, fault_of(error) == "caller"
-        kind = type(error).__name__ if refused else None
+        kind = kind_of(error) if refused else None
         after = self.end_attempt.fail(
             row, self._is_current(one), str(error), refused=refused, kind=kind
         )
@@ -73,7 +74,7 @@ class Close:
 
     def refuse(self, one: Held, error: ServalError) -> Fate:
         """Close a request that has not begun with what is wrong with it."""
-        closed = self.end_attempt.refuse(one.known, str(error), type(error).__name__)
+        closed = self.end_attempt.refuse(one.known, str(error), kind_of(error))
         return "delete" if closed else "leave"
 
     def judge(self, one: Held) -> Fate | None:
