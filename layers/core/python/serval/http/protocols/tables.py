@@ -32,7 +32,7 @@ NUMBERS = "fiu"
 
 
 @dataclass(frozen=True, slots=True)
-class ChosenColumns:
+class ColumnPlaces:
     """The columns of each input of a version in a table."""
 
     places: tuple[tuple[int, ...], ...]
@@ -83,7 +83,7 @@ def find_columns(
     features: tuple[tuple[str, tuple[str, ...]], ...],
     columns: tuple[str, ...],
     named: bool,
-) -> ChosenColumns:
+) -> ColumnPlaces:
     """Find the places of each input's columns; clients send the same columns again and again.
 
     Raises
@@ -99,7 +99,7 @@ def find_columns(
     at = {name: index for index, name in enumerate(columns)}
     places = tuple(tuple(at[name] for name in match.columns) for match in found)
     every = tuple(range(len(columns)))
-    return ChosenColumns(places, all(own == every for own in places))
+    return ColumnPlaces(places, all(own == every for own in places))
 
 
 def fit_array(spec: TensorSpec, numbers: Array) -> Array:
