@@ -37,10 +37,10 @@ def publish_pipeline(edge: InMemoryEdge, text: str, version: str = "1") -> Model
     pipeline = read_pipeline(text)
     plan = plan_of(pipeline)
     records = {}
-    for step in plan.definition.steps:
-        if step.model is not None:
-            number = step.version or edge.routes[step.model].stable
-            records[step.model, step.version] = edge.records[step.model, number]
+    for step in plan.definition.calls():
+        model = step.model or ""
+        number = step.version or edge.routes[model].stable
+        records[model, step.version] = edge.records[model, number]
     reasons, signature = check_steps(plan, records)
     if reasons:
         raise BundleRefused(reasons)

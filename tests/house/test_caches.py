@@ -95,7 +95,7 @@ def test_every_cache_says_what_it_is_kept_by() -> None:
         "pipelines/check.PipelineCheck._given",
         "pipelines/reading.Reading.parts",
         "pipelines/reading.Reading.whole",
-        "pipelines/run.PipelineRun._views",
-        "pipelines/run.PipelineRun.values",
+        "pipelines/run_values.RunValues._views",
+        "pipelines/run_values.RunValues.values",
     }
     assert set(caches()) - of_one_call == set(KEPT)

@@ -7,6 +7,8 @@ from rich.console import RenderableType
 from rich.text import Text
 from rich.tree import Tree
 
+from serval.pipelines.ensembles import KINDS
+
 Value = Mapping[str, Any]
 OUTPUT = "output"
 
@@ -45,10 +47,27 @@ def tree(value: Value) -> RenderableType:
 
 def describe_step(step: Value) -> str:
     """Write a step on one line."""
-    what = f"rule {step['rule']}" if "rule" in step else f"model {step['model']}"
-    version = f" version {step['version']}" if "version" in step else ""
+    each = f", for each of {step['map']}" if "map" in step else ""
     when = f", when {step['when']}" if "when" in step else ""
-    return f"{step['name']}: {what}{version}{when}"
+    return f"{step['name']}: {describe_kind(step)}{each}{when}"
+
+
+def describe_kind(step: Value) -> str:
+    """Write what a step asks or evaluates."""
+    if "rule" in step:
+        return f"rule {step['rule']}"
+    if "model" in step:
+        return f"model {step['model']}" + (
+            f" version {step['version']}" if "version" in step else ""
+        )
+    kind = next(each for each in KINDS if each in step)
+    models = ", ".join(each["model"] + version_of(each) + weight_of(each) for each in step[kind])
+    return f"{kind} {models}"
+
+
+def weight_of(model: Value) -> str:
+    """Write the weight of one of the models of a split."""
+    return f" ({model['weight']})" if "weight" in model else ""
 
 
 def sources(step: Value) -> list[str]:
@@ -67,7 +86,7 @@ def mermaid_lines(value: Value) -> Iterator[str]:
     for each in value["inputs"]:
         yield f'  {each["name"]}(["{each["name"]}"])'
     for step in value["steps"]:
-        what = "rule" if "rule" in step else quote(step["model"] + version_of(step))
+        what = "rule" if "rule" in step else quote(describe_box(step))
         yield f'  {step["name"]}["{step["name"]}<br/>{what}"]'
     yield f'  _output(["{OUTPUT}"])'
     for step in value["steps"]:
@@ -78,6 +97,11 @@ def mermaid_lines(value: Value) -> Iterator[str]:
             yield f'  {step["name"]} -. "if it fails" .-> {step["stands_in"]}'
     for source in value["output_reads"]:
         yield f"  {source} --> _output"
+
+
+def describe_box(step: Value) -> str:
+    """Write what a step asks, for its box."""
+    return step["model"] + version_of(step) if "model" in step else describe_kind(step)
 
 
 def version_of(step: Value) -> str:

@@ -7,6 +7,9 @@ from serval.bundles.pipeline_verification import plan_of
 from serval.errors import BundleRefused
 from serval.pipelines.plan import PipelinePlan
 
+KINDS = "one of 'model', 'rule', 'any_of', 'all_of', 'split' and 'cascade' expected"
+WEIGHED = "[{model: m, weight: 1}, {model: n, weight: 3}]"
+TWO = "[{model: m}, {model: n}]"
 HEAD = "name: p\ninputs: [{name: x, datatype: FP32, shape: [-1, 2]}]\n"
 
 
@@ -54,9 +57,9 @@ def test_only_the_outputs_that_are_read_are_wanted() -> None:
         ("- {name: x, rule: '1'}", "steps.0.name: 'x' is the name of an input already"),
         ("- {name: a-b, rule: x}", "steps.0.name: \"a-b\" given: expected 1 to 63 letters, digits"),
         ("- {name: in, rule: x}", 'steps.0.name: "in" given: expected 1 to 63 letters, digits'),
-        ("- {name: a}", "pipeline.yaml: steps.0: one of 'model' and 'rule' expected"),
-        ("- {name: a, rule: x, model: m}", "steps.0: one of 'model' and 'rule' expected"),
-        ("- {name: a, rule: x, version: '3'}", "steps.0: 'version' is for steps with a 'model'"),
+        ("- {name: a}", f"pipeline.yaml: steps.0: {KINDS}"),
+        ("- {name: a, rule: x, model: m}", f"steps.0: {KINDS}"),
+        ("- {name: a, rule: x, version: '3'}", "steps.0: 'version' is for steps with 'model'"),
         ("- {name: a, model: m, version: 3}", "steps.0.version: 3 given"),
         ("- {name: a, model: m, on_error: {}}", "steps.0.on_error: one of 'step' and 'value'"),
         (
@@ -84,7 +87,63 @@ def test_only_the_outputs_that_are_read_are_wanted() -> None:
         ),
         ("- {name: a, rule: '1 +'}", "steps.0.rule: '1 +' is not JSONata: Unexpected end"),
         ("- {name: a, mode: m}", "unknown key 'mode' in 'steps.0'; did you mean 'model'?"),
-        ("- {name: a, map: x, rule: x}", "unknown key 'map' in 'steps.0'"),
+        ("- {name: a, cache: 5, rule: x}", "unknown key 'cache' in 'steps.0'"),
+        ("- {name: a, rule: x, input: {x: x}}", "'input' is for steps with 'model' or 'any_of'"),
+        ("- {name: a, rule: x, limit: 3}", "'limit' is for steps with 'map'"),
+        ("- {name: a, rule: x, until: x}", "'until' is for steps with 'cascade'"),
+        ("- {name: a, model: m, combine: vote}", "'combine' is for steps with 'any_of' or"),
+        (f"- {{name: a, all_of: {TWO}}}", "'all_of' needs 'combine': vote, mean, max or an"),
+        (f"- {{name: a, cascade: {TWO}}}", "'cascade' needs 'until': an expression over $answer"),
+        ("- {name: a, any_of: [{model: m}]}", "given: Tuple should have at least 2 items"),
+        (f"- {{name: a, split: {TWO}}}", "steps.0.split.0.weight is missing"),
+        (
+            "- {name: a, split: [{model: m, weight: 0}, {model: n, weight: 1}]}",
+            "steps.0.split.0.weight: 0 given",
+        ),
+        (
+            f"- {{name: a, all_of: {TWO}, combine: '$answers['}}",
+            "steps.0.combine: '$answers[' is not JSONata",
+        ),
+        (
+            f"- {{name: a, all_of: {TWO}, combine: '1); ($error(1)'}}",
+            "steps.0.combine: '1); ($error(1)' is not JSONata",
+        ),
+        (
+            f"- {{name: a, all_of: {TWO}, combine: $answer}}",
+            "steps.0.combine: '$answer': there is no variable $answer here",
+        ),
+        (
+            f"- {{name: a, cascade: {TWO}, until: $answers}}",
+            "steps.0.cascade.1.until: '$answers': there is no variable $answers here",
+        ),
+        ("- {name: a, map: 'x + ', rule: item}", "steps.0.map: 'x + ' is not JSONata"),
+        ("- {name: a, map: x, rule: x}", "steps.0.map: nothing reads 'item', an item of it"),
+        ("- {name: a, map: item, rule: item}", "steps.0.map: 'item': the pipeline has no 'item'"),
+        ("- {name: a, map: x, when: item, rule: item}", "steps.0.when: 'item': the pipeline"),
+        (
+            "- {name: a, map: x, item: b, rule: b}\n- {name: b, rule: x}",
+            "steps.0.item: 'b' is the name of a step already",
+        ),
+        (
+            "- {name: a, map: x, rule: item}\n- {name: b, rule: item}",
+            "steps.1.rule: 'item': the pipeline has no 'item'",
+        ),
+        (
+            f"- {{name: a, any_of: {TWO}}}\n- {{name: a__1, rule: x}}",
+            "steps.1.name: 'a__1' is the name of a step already",
+        ),
+        (
+            f"- {{name: a, any_of: {TWO}}}\n- {{name: b, rule: a__1}}",
+            "steps.1.rule: 'a__1': the pipeline has no 'a__1'; it has x, a, b",
+        ),
+        (
+            f"- {{name: a, any_of: {TWO}, input: {{x: b}}}}\n- {{name: b, rule: a}}",
+            "steps wait for each other: a → b → a",
+        ),
+        (
+            "\n".join(f"- {{name: s{n}, any_of: {TWO}}}" for n in range(17)),
+            "steps: 51 with their parts, at most 50 allowed",
+        ),
         ("- {name: a, model: m, timeout_seconds: 26}", "steps.0.timeout_seconds: 26 given"),
         ("\n".join(f"- {{name: s{n}, rule: x}}" for n in range(51)), "at most 50 items"),
     ],
@@ -101,6 +160,23 @@ def test_every_mistake_is_named_at_once() -> None:
 def test_inputs_of_one_name_are_refused() -> None:
     twice = HEAD.replace("inputs: [", "inputs: [{name: x, datatype: INT64, shape: [1]}, ")
     assert "inputs.1.name: 'x' is repeated" in refused("- {name: a, rule: x}", head=twice)
+
+
+def test_what_a_part_reads_is_read_before_its_step() -> None:
+    made = plan(
+        f"- {{name: a, cascade: {TWO}, until: '$answer.y > b'}}\n- {{name: b, rule: 'x[0][0]'}}\n"
+        f"- {{name: c, map: b, any_of: {TWO}, input: {{x: '[item]'}}}}"
+    )
+    assert made.waves == (("b",), ("a", "c"))
+    assert made.steps["a"].reads == {"x", "b"}
+    assert made.steps["c"].reads == {"b"}
+
+
+def test_of_models_only_the_outputs_that_are_read_are_wanted() -> None:
+    made = plan(f"- {{name: a, split: {WEIGHED}}}\n- {{name: b, rule: a.y}}", "b")
+    assert (made.wanted["a__1"], made.wanted["a__2"]) == ({"y"}, {"y"})
+    made = plan(f"- {{name: a, all_of: {TWO}, combine: '$answers[0].answer.y'}}")
+    assert made.wanted["a__1"] is None
 
 
 def test_fifty_steps_are_planned() -> None:

@@ -9,6 +9,7 @@ from serval.errors import BundleRefused
 from serval_cli.bundle.folder import read_folder
 from serval_cli.commands.publish import pipeline
 from serval_cli.pipelines.folder import check_models
+from serval_cli.views import pipelines as views
 from tests.fakes.command_line import Ended, Terminal
 from tests.fakes.inference import TWO_COLUMNS, InMemoryEdge, plus
 from tests.fakes.pipelines import publish_pipeline
@@ -125,3 +126,24 @@ def test_push_refuses_what_needs_no_stage_to_be_seen(tmp_path: Path, text: str, 
     with pytest.raises(BundleRefused) as refused:
         read_folder(tmp_path)
     assert said in str(refused.value)
+
+
+def test_several_models_and_a_map_are_shown(edge: InMemoryEdge) -> None:
+    text = """
+name: many
+inputs: [{name: x, datatype: FP32, shape: [-1, 2]}]
+steps:
+  - {name: first, split: [{model: one, weight: 3}, {model: ten, version: '1', weight: 1}]}
+  - {name: all, all_of: [{model: one}, {model: ten}], combine: $count($answers)}
+  - {name: sums, map: x, rule: $sum(item)}
+output: '[first.y, all, sums]'
+"""
+    publish_pipeline(edge, text)
+    found = pipeline.describe_pipeline(edge, "many")  # type: ignore[arg-type]
+    lines = [views.describe_step(step) for step in found["steps"]]
+    assert lines == [
+        "first: split one (3), ten v1 (1)",
+        "all: all_of one, ten",
+        "sums: rule $sum(item), for each of x",
+    ]
+    assert '  first["first<br/>split one (3), ten v1 (1)"]' in [*views.mermaid_lines(found)]

@@ -4,7 +4,7 @@
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Annotated, Any, Self
 
 from pydantic import Field, JsonValue, model_validator
@@ -19,12 +19,28 @@ from serval.pipelines.definition import (
     STEP_NAME_EXPECTED,
     PipelineDefinition,
 )
+from serval.pipelines.ensembles import KINDS
 from serval.yaml_files import Matching, Section, read_section
 
 StepName = Annotated[str, Matching(STEP_NAME, STEP_NAME_EXPECTED)]
 ExpressionText = Annotated[str, Field(min_length=1)]
 VersionNumber = Annotated[str, Matching(VERSION, 'the number of a version in quotes, as "3"')]
 TensorName = Annotated[str, Field(min_length=1)]
+MOST_MODELS = 10
+"""Of one step."""
+MOST_AT_ONCE = 40
+STEP_KINDS = ("model", "rule", *KINDS)
+STEP_KINDS_NAMED = ", ".join(map(repr, STEP_KINDS[:-1])) + f" and {STEP_KINDS[-1]!r}"
+MODELS = tuple(kind for kind in STEP_KINDS if kind != "rule")
+NEEDED = {
+    "version": ("model",),
+    "input": MODELS,
+    "combine": ("any_of", "all_of"),
+    "until": ("cascade",),
+    "item": ("map",),
+    "limit": ("map",),
+}
+"""Key of a step → the keys of which it needs one beside it."""
 
 
 class PipelineInput(DeclaredTensor):
@@ -49,8 +65,27 @@ class OnError(Section):
         return self
 
 
+class EnsembleModel(Section):
+    """One of several models that a step asks."""
+
+    model: Name
+    """The model that is asked."""
+    version: VersionNumber | None = None
+    """As of a step."""
+
+
+class SplitModel(EnsembleModel):
+    """One of the models that requests are split over."""
+
+    weight: Annotated[int, Field(ge=1, le=10_000)]
+    """Its share of the requests, of the sum of all weights."""
+
+
+Ensemble = Annotated[tuple[EnsembleModel, ...], Field(min_length=2, max_length=MOST_MODELS)]
+
+
 class PipelineStep(Section):
-    """One step: a model that is asked, or a rule."""
+    """One step: a model that is asked, several models, or a rule."""
 
     name: StepName
     """Its name, by which expressions read its answer."""
@@ -63,6 +98,28 @@ class PipelineStep(Section):
     task → expression; without it, the model takes the pipeline's inputs of the same names."""
     rule: ExpressionText | None = None
     """An expression, whose value is the step's answer."""
+    all_of: Ensemble | None = None
+    """Models that are all asked; ``combine`` makes one answer of theirs."""
+    any_of: Ensemble | None = None
+    """Models of which some may fail: with ``combine`` all are asked, and one answer is made of
+    those that answer; without it the first that answers is the answer, and no other is asked."""
+    combine: ExpressionText | None = None
+    """``vote``, ``mean`` or ``max`` of labels and their scores, or an expression over
+    ``$answers``, a list of objects with ``model`` and ``answer``."""
+    split: Annotated[tuple[SplitModel, ...], Field(min_length=2, max_length=MOST_MODELS)] | None = (
+        None
+    )
+    """Models of which each request is for one, by their weights and its inputs."""
+    cascade: Ensemble | None = None
+    """Models that are asked in this order, until an answer does."""
+    until: ExpressionText | None = None
+    """An expression over ``$answer``: whether an answer of the cascade does."""
+    map: ExpressionText | None = None
+    """An expression that gives a list: the step is done for each item of it."""
+    item: StepName | None = None
+    """The name by which the step's other expressions read an item; by default ``item``."""
+    limit: Annotated[int, Field(ge=1, le=MOST_AT_ONCE)] | None = None
+    """Items at once, at most, where they can be; by default 10."""
     when: ExpressionText | None = None
     """An expression; unless it is true, the step is skipped."""
     on_error: OnError | None = None
@@ -71,16 +128,30 @@ class PipelineStep(Section):
 
     @model_validator(mode="after")
     def _check_kind(self) -> Self:
-        if (self.model is None) == (self.rule is None):
-            raise ValueError("one of 'model' and 'rule' expected")
-        given = [key for key in ("version", "input") if getattr(self, key) is not None]
-        if self.rule is not None and given:
-            raise ValueError(f"'{given[0]}' is for steps with a 'model'")
+        kinds = [key for key in STEP_KINDS if getattr(self, key) is not None]
+        if len(kinds) != 1:
+            raise ValueError(f"one of {STEP_KINDS_NAMED} expected")
+        for key, needed in NEEDED.items():
+            if getattr(self, key) is not None and not {*needed} & {*self.model_fields_set}:
+                raise ValueError(f"'{key}' is for steps with {' or '.join(map(repr, needed))}")
+        if self.all_of is not None and self.combine is None:
+            raise ValueError("'all_of' needs 'combine': vote, mean, max or an expression")
+        if self.cascade is not None and self.until is None:
+            raise ValueError("'cascade' needs 'until': an expression over $answer")
         return self
 
     def to_json(self) -> dict[str, Any]:
         """Return the step as plain JSON values: what is given, and nothing else."""
         return self.model_dump(mode="json", exclude_unset=True)
+
+    def calls(self) -> Iterator[tuple[str, str, str | None]]:
+        """Yield the place in the step, the model and the version of each that is asked."""
+        if self.model is not None:
+            yield "", self.model, self.version
+        models = (self.any_of, self.all_of, self.split, self.cascade)
+        for kind, listed in zip(KINDS, models, strict=True):
+            for index, each in enumerate(listed or ()):
+                yield f".{kind}.{index}", each.model, each.version
 
 
 class Pipeline(Section):

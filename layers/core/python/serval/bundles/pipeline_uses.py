@@ -49,19 +49,19 @@ def find_used(
     found: dict[tuple[str, str | None], UsedVersion] = {}
     reasons = []
     for index, step in enumerate(steps):
-        key = step.model or "", step.version
-        if step.model is None or key in found:
-            continue
-        try:
-            number = step.version or registry.route(step.model).stable
-            registry.version(step.model, number)
-        except (ModelNotFound, ModelVersionNotFound) as missing:
-            reasons.append(f"{_place(index, missing)}: {missing}")
-        else:
-            found[key] = UsedVersion(step.model, number, step.version is not None)
+        for place, model, pinned in step.calls():
+            if (model, pinned) in found:
+                continue
+            try:
+                number = pinned or registry.route(model).stable
+                registry.version(model, number)
+            except (ModelNotFound, ModelVersionNotFound) as missing:
+                reasons.append(f"{_place(index, place, missing)}: {missing}")
+            else:
+                found[model, pinned] = UsedVersion(model, number, pinned is not None)
     return list(found.values()), reasons
 
 
-def _place(index: int, missing: ServalError) -> str:
+def _place(index: int, place: str, missing: ServalError) -> str:
     key = "version" if isinstance(missing, ModelVersionNotFound) else "model"
-    return f"{PIPELINE_YAML}: steps.{index}.{key}"
+    return f"{PIPELINE_YAML}: steps.{index}{place}.{key}"

@@ -20,7 +20,7 @@ from serval.models.signature import Signature
 from serval.models.version import ModelVersion
 from serval.pipelines.calls import NOT_YET
 from serval.pipelines.check import PipelineCheck
-from serval.pipelines.definition import PIPELINE_YAML
+from serval.pipelines.definition import PIPELINE_YAML, place_of
 from serval.pipelines.plan import PipelinePlan, PlanRefused, make_plan
 from serval.protocol.limits import REQUESTS_MIB
 
@@ -85,7 +85,7 @@ def check_steps(plan: PipelinePlan, records: Records) -> tuple[list[str], Signat
     """Check steps against what they call; return the reasons and the pipeline's signature."""
     called = {
         step.name: records[step.model, step.version]
-        for step in plan.definition.steps
+        for step in plan.definition.calls()
         if step.model is not None and (step.model, step.version) in records
     }
     check = PipelineCheck(plan, called)
@@ -107,13 +107,13 @@ def name_reasons(name: str, deployment: Deployment) -> list[str]:
 def deployment_reasons(plan: PipelinePlan, records: Records, deployment: Deployment) -> list[str]:
     """List why the shared function of this stage cannot run the steps."""
     reasons = []
-    for step in plan.definition.steps:
+    for step in plan.definition.calls():
         record = records.get((step.model or "", step.version))
         if record is None:
             continue
         deployed = record.model in deployment.memory_mib
         if deployed and record.bundle.get("compute", {}).get("memory_mib") is None:
-            place = plan.definition.place(step.name)
+            place = place_of(step)
             reasons.append(f"{place}: model {record.model!r} has a function of its own: {NOT_YET}")
     versions = {(each.model, each.version): each for each in records.values()}.values()
     size = sum(each.artifact_bytes + each.task_bytes for each in versions)

@@ -41,7 +41,7 @@ def model_metadata(record: ModelVersion, versions: Sequence[str]) -> dict[str, A
 
 def pipeline_steps(record: ModelVersion) -> list[dict[str, Any]]:
     """List the steps of a pipeline: what each is, and the version that it pins."""
-    shown = ("name", "model", "version", "rule")
+    shown = ("name", "model", "version", "rule", "any_of", "all_of", "split", "cascade", "map")
     return [
         {key: step[key] for key in shown if step.get(key) is not None}
         for step in record.bundle["steps"]

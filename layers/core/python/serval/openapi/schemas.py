@@ -125,6 +125,18 @@ OPTIONAL: Schema = {
     "const": True,
     "description": "There for inputs that a request may leave out.",
 }
+ASKED = with_optional(object_of(model=NAME), version=VERSION)
+PIPELINE_STEP = with_optional(
+    object_of(name=TEXT),
+    model=NAME,
+    version=VERSION,
+    rule=TEXT,
+    any_of=list_of(ASKED),
+    all_of=list_of(ASKED),
+    cascade=list_of(ASKED),
+    split=list_of(with_optional(object_of(model=NAME, weight=COUNT), version=VERSION)),
+    map=TEXT,
+)
 STATISTICS = object_of(
     name=NAME,
     version=VERSION,
@@ -155,7 +167,7 @@ SCHEMAS: dict[str, Schema] = {
         },
         task={**TEXT, "description": "There if the model has a task."},
         steps={
-            **list_of(with_optional(object_of(name=TEXT), model=NAME, version=VERSION, rule=TEXT)),
+            **list_of(PIPELINE_STEP),
             "description": "There if the model is a pipeline.",
         },
     ),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from serval.models.task_signature import ANSWERS_IN_FILES, NAMES, PARAMETERS, TAKES
 from serval.models.version import PIPELINE, ModelVersion
 from serval.pipelines.expressions import Expression
-from serval.pipelines.plan import PlannedStep
+from serval.pipelines.planned_step import PlannedStep
 
 NOT_YET = "pipelines over fleets, own functions and handlers are not built yet"
 

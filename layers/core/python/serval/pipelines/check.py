@@ -8,9 +8,10 @@ from serval.models.signature import Signature, TensorSpec
 from serval.models.task_signature import NAMES
 from serval.models.version import ANSWER_SPEC, ModelVersion
 from serval.pipelines.calls import CallRefused, StepCall, find_call
-from serval.pipelines.definition import PIPELINE_YAML
+from serval.pipelines.definition import PIPELINE_YAML, place_of
 from serval.pipelines.expressions import Expression
-from serval.pipelines.plan import PipelinePlan, PlannedStep
+from serval.pipelines.plan import OF_THE_WHOLE, PipelinePlan
+from serval.pipelines.planned_step import PlannedStep
 from serval.pipelines.shapes import ANSWERS, ANY, SCALAR, Shape, merge
 
 
@@ -50,17 +51,47 @@ class PipelineCheck:
         return shapes | {name: given.shape for name, given in self._given.items()}
 
     def _step(self, planned: PlannedStep) -> StepGives:
-        place = self.plan.definition.place(planned.name)
-        shapes = {}
-        for where, expression in planned.expressions.items():
-            read = expression.reads(self._shapes())
-            shapes[where] = read.shape
-            for mistake in read.mistakes:
-                self.reasons.append(f"{place}.{where}: {expression.text!r}: {mistake}")
-        given = (
-            StepGives(shapes["rule"]) if planned.step.model is None else self._call(planned, place)
-        )
+        place = place_of(planned.step)
+        shapes = {where: self._read(planned, where, place) for where in OF_THE_WHOLE}
+        if planned.item:
+            self._given[planned.item] = StepGives(shapes["map"])
+        shapes |= {where: self._read(planned, where, place) for where in planned.expressions}
+        if planned.parts:
+            given = self._parts(planned, place)
+        elif planned.step.model is None:
+            given = StepGives(shapes["rule"])
+        else:
+            given = self._call(planned, place)
+        if planned.item:
+            del self._given[planned.item]
+            given = StepGives(given.shape)
         return self._with_stand_in(planned, given, place)
+
+    def _read(self, planned: PlannedStep, where: str, place: str) -> Shape:
+        """Check what an expression reads, if the step has it; return the shape of what it gives."""
+        expression = planned.expressions.get(where)
+        if expression is None:
+            return ANY
+        read = expression.reads(self._shapes())
+        where, text = planned.step.cite(where)
+        for mistake in read.mistakes:
+            said = f"{place}.{where}: {text!r}: {mistake}"
+            if said not in self.reasons:
+                self.reasons.append(said)
+        return read.shape
+
+    def _parts(self, planned: PlannedStep, place: str) -> StepGives:
+        """Check the parts of a step; return what those give that answer for it."""
+        for part in planned.parts:
+            self._given[part.name] = self._step(part)
+        answers = [part for part in planned.parts if part.name in planned.step.gives]
+        given = self._given[answers[0].name]
+        for part in answers[1:]:
+            names = f"model {answers[0].step.model!r}", f"{part.step.model!r}"
+            given = self._either(planned, given, self._given[part.name], names, place_of(part.step))
+        for part in planned.parts:
+            del self._given[part.name]
+        return given
 
     def _call(self, planned: PlannedStep, place: str) -> StepGives:
         record = self.records.get(planned.name)
@@ -91,27 +122,38 @@ class PipelineCheck:
         if step.fallback is None:
             return given
         other = self._step(self.plan.steps[step.fallback])
+        names = f"step {step.name!r}", f"{step.fallback!r}"
+        return self._either(planned, given, other, names, f"{place}.on_error.step")
+
+    def _either(
+        self,
+        planned: PlannedStep,
+        given: StepGives,
+        other: StepGives,
+        names: tuple[str, str],
+        where: str,
+    ) -> StepGives:
+        """Check that either of two may give a step's answer; return what they give."""
         if (given.tensors is None) != (other.tensors is None):
             kinds = ("tensors", "JSON") if given.tensors is not None else ("JSON", "tensors")
             self.reasons.append(
-                f"{place}.on_error.step: step {step.name!r} gives {kinds[0]}, "
-                f"{step.fallback!r} gives {kinds[1]}"
+                f"{where}: {names[0]} gives {kinds[0]}, {names[1]} gives {kinds[1]}"
             )
             return given
         for name, spec in (given.tensors or {}).items():
-            wanted = self.plan.wanted[step.name]
+            wanted = self.plan.wanted[planned.name]
             if wanted is None or name in wanted:
-                self._check_same(spec, (other.tensors or {}).get(name), step.fallback, place)
+                self._check_same(spec, (other.tensors or {}).get(name), names[1], where)
         return StepGives(merge(given.shape, other.shape), given.tensors)
 
     def _check_same(
-        self, spec: TensorSpec, other: TensorSpec | None, fallback: str, place: str
+        self, spec: TensorSpec, other: TensorSpec | None, named: str, where: str
     ) -> None:
         if other is None or other.datatype != spec.datatype:
             has = f"has datatype {other.datatype}" if other else "is not there"
+            kind = "step" if where.endswith("on_error.step") else "model"
             self.reasons.append(
-                f"{place}.on_error.step: output {spec.name!r} of step {fallback!r} {has}, "
-                f"{spec.datatype} expected"
+                f"{where}: output {spec.name!r} of {kind} {named} {has}, {spec.datatype} expected"
             )
 
     def _check_words(self, call: StepCall, place: str) -> None:

@@ -1,11 +1,13 @@
 """The definition of a pipeline, as the record of its version has it: plain values, no pydantic."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from serval.models.signature import TensorSpec
+from serval.pipelines.ensembles import make_parts
+from serval.pipelines.steps import MapDefinition, StepDefinition
 
 PIPELINE_YAML = "pipeline.yaml"
 STEP_NAME = re.compile(r"(?!(?:and|or|in|true|false|null|function)\Z)[A-Za-z_][A-Za-z0-9_]{0,62}")
@@ -14,33 +16,9 @@ STEP_NAME_EXPECTED = (
     "'false', 'null' or 'function', which are words of the expressions"
 )
 MOST_STEPS = 50
-
-
-@dataclass(frozen=True, slots=True)
-class StepDefinition:
-    """One step: a model that is asked, or a rule."""
-
-    name: str
-    model: str | None = None
-    version: str | None = None
-    """The version that is asked; None: the model's stable one."""
-    input: Mapping[str, str] | None = None
-    """Input of the model, or word of its task → expression; None: inputs of the same names."""
-    rule: str | None = None
-    when: str | None = None
-    """The step is skipped unless this is true."""
-    fallback: str | None = None
-    """The step that answers if this one fails."""
-    has_value: bool = False
-    value: Any = None
-    """What stands for the answer if the step fails."""
-    timeout_seconds: float | None = None
-
-    def expressions(self) -> Sequence[tuple[str, str]]:
-        """List the expressions, each after its place in the step."""
-        inputs = [(f"input.{name}", text) for name, text in (self.input or {}).items()]
-        others = (("rule", self.rule), ("when", self.when))
-        return [*inputs, *((place, text) for place, text in others if text is not None)]
+"""Of a pipeline; each model of an ensemble counts as one, too."""
+ITEM, ITEMS_AT_ONCE = "item", 10
+"""What a map calls an item, and how many it does at once, unless it says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +35,7 @@ class PipelineDefinition:
         """Read ``pipeline.yaml`` as the record of a version has it."""
         return cls(
             tuple(TensorSpec.from_json(each) for each in bundle["inputs"]),
-            tuple(_read_step(each) for each in bundle["steps"]),
+            tuple(_read_step(each, index) for index, each in enumerate(bundle["steps"])),
             bundle["output"],
         )
 
@@ -67,23 +45,47 @@ class PipelineDefinition:
             return [("output", self.output)]
         return [(f"output.{name}", text) for name, text in self.output.items()]
 
-    def place(self, step: str) -> str:
-        """Return the place of a step in the file."""
-        index = next(n for n, each in enumerate(self.steps) if each.name == step)
-        return f"{PIPELINE_YAML}: steps.{index}"
+    def all_steps(self) -> Iterator[StepDefinition]:
+        """Yield every step, each before its parts."""
+        for step in self.steps:
+            yield from step.all_steps()
+
+    def calls(self) -> Iterator[StepDefinition]:
+        """Yield every step and part that asks a model."""
+        return (step for step in self.all_steps() if step.model is not None)
 
 
-def _read_step(value: Mapping[str, Any]) -> StepDefinition:
+def place_of(step: StepDefinition) -> str:
+    """Return the place of a step in the file, as messages name it."""
+    return f"{PIPELINE_YAML}: {step.place}"
+
+
+def _read_step(value: Mapping[str, Any], index: int) -> StepDefinition:
     on_error = value.get("on_error") or {}
+    name, place = value["name"], f"steps.{index}"
+    parts, gives = make_parts(value, name, place)
+    each = value.get("map")
     return StepDefinition(
-        name=value["name"],
+        name=name,
+        place=place,
         model=value.get("model"),
         version=value.get("version"),
-        input=value.get("input"),
+        input=None if parts else value.get("input"),
         rule=value.get("rule"),
+        parts=parts,
+        gives=gives,
+        each=None if each is None else _read_map(value),
         when=value.get("when"),
         fallback=on_error.get("step"),
         has_value="value" in on_error,
         value=on_error.get("value"),
         timeout_seconds=value.get("timeout_seconds"),
+        written={} if each is None else {"map": ("map", each)},
     )
+
+
+def _read_map(value: Mapping[str, Any]) -> MapDefinition:
+    items = value["map"]
+    item, limit = value.get("item", ITEM), value.get("limit", ITEMS_AT_ONCE)
+    # Parentheses: a list in brackets would be an item of the list otherwise.
+    return MapDefinition(f"[({items}\n)]", item, limit)

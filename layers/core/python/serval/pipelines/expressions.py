@@ -52,6 +52,13 @@ class Expression:
     part: str | None = None
     """The output of the step that it names."""
     parsed: "BoundedJsonata | None" = None
+    written: str | None = None
+    """The text in the file that this was made of, which messages show; None: the same."""
+
+    @property
+    def shown(self) -> str:
+        """The text that messages show."""
+        return self.written or self.text
 
     def reads(self, known: Mapping[str, Shape]) -> Read:
         """Find what it reads, given the shapes of inputs and steps."""
@@ -84,14 +91,14 @@ class Expression:
         if self.source is not None and self.part is None:
             if self.source in data:
                 return data[self.source]
-            raise ExpressionWrong(f"{self.text!r} gives nothing, a value expected")
+            raise ExpressionWrong(f"{self.shown!r} gives nothing, a value expected")
         # Imported for an expression that is one.
         from serval.pipelines.jsonata_engine import NOTHING
 
-        with refusing(lambda said: ExpressionWrong(f"{self.text!r}: {said}")):
+        with refusing(lambda said: ExpressionWrong(f"{self.shown!r}: {said}")):
             found = self._tree.answer(data)
         if found is NOTHING:
-            raise ExpressionWrong(f"{self.text!r} gives nothing, a value expected")
+            raise ExpressionWrong(f"{self.shown!r} gives nothing, a value expected")
         return found
 
     @property
@@ -99,6 +106,18 @@ class Expression:
         if self.parsed is None:
             self.parsed = parse_jsonata(self.text)
         return self.parsed
+
+
+def parse_written(text: str, written: str) -> Expression:
+    """Parse an expression that was made of one in the file, once that one is one by itself.
+
+    Raises
+    ------
+    ExpressionWrong
+        If either is none, or too long.
+    """
+    parse_expression(written)
+    return Expression(text, parsed=parse_jsonata(text), written=written)
 
 
 def parse_expression(text: str) -> Expression:

@@ -16,8 +16,10 @@ from serval.models.tensor import Tensor
 from serval.models.version import ANSWER_SPEC, ModelVersion
 from serval.pipelines.calls import CallRefused, find_call
 from serval.pipelines.definition import PipelineDefinition
-from serval.pipelines.plan import PipelinePlan, PlannedStep, make_plan
+from serval.pipelines.plan import PipelinePlan, make_plan
+from serval.pipelines.planned_step import PlannedStep
 from serval.pipelines.run import SECOND, BoundStep, PipelineRun, StepTimes
+from serval.pipelines.run_values import RunValues
 from serval.protocol.binary_tensors import bytes_array
 
 
@@ -59,12 +61,11 @@ class PipelineModel:
         """
         plan = make_plan(PipelineDefinition.from_json(record.bundle))
         opened = cls(record, plan, versions, stable, clock)
-        for planned in plan.steps.values():
-            if planned.step.model is not None:
-                try:
-                    opened.bind(planned)
-                except (ServalError, CallRefused):
-                    continue
+        for planned in plan.calls():
+            try:
+                opened.bind(planned)
+            except (ServalError, CallRefused):
+                continue
         return opened
 
     def run(self, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> list[Tensor]:
@@ -90,8 +91,8 @@ class PipelineModel:
 
     def _run(self, inputs: Sequence[Tensor]) -> PipelineRun:
         self.times = StepTimes()
-        given = {tensor.name: tensor for tensor in inputs}
-        run = PipelineRun(self.record, self.plan, given, self.bind, self.times, self.clock)
+        given = RunValues(self.plan, {tensor.name: tensor for tensor in inputs})
+        run = PipelineRun(self.record, given, self.bind, self.times, self.clock)
         for name in self.plan.order:
             run.do(self.plan.steps[name])
         return run

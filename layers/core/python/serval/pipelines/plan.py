@@ -1,11 +1,23 @@
 """The plan of a pipeline: its expressions parsed, and its steps in the order of the data."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from serval.pipelines.definition import PIPELINE_YAML, PipelineDefinition, StepDefinition
-from serval.pipelines.expressions import Expression, ExpressionWrong, Read, parse_expression
+from serval.pipelines.definition import MOST_STEPS, PIPELINE_YAML, PipelineDefinition, place_of
+from serval.pipelines.expressions import (
+    Expression,
+    ExpressionWrong,
+    Read,
+    parse_expression,
+    parse_written,
+)
+from serval.pipelines.order import StepsInACircle, find_wanted, order_steps
+from serval.pipelines.planned_step import PlannedStep
 from serval.pipelines.shapes import ANY, SCALAR, Shape
+from serval.pipelines.steps import StepDefinition
+
+OF_THE_WHOLE = ("map", "when")
+"""Expressions that are evaluated once, and not for each item of a map."""
 
 
 class PlanRefused(Exception):
@@ -14,30 +26,6 @@ class PlanRefused(Exception):
     def __init__(self, reasons: Sequence[str]) -> None:
         super().__init__("; ".join(reasons))
         self.reasons = tuple(reasons)
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedStep:
-    """A step with its expressions."""
-
-    step: StepDefinition
-    expressions: Mapping[str, Expression]
-    """Place in the step, such as ``input.text`` → the expression."""
-    reading: Mapping[str, Read]
-    """Place in the step → what the expression reads."""
-    reads: frozenset[str]
-    """Inputs and steps that it reads, or that what stands in for it reads."""
-
-    @property
-    def name(self) -> str:
-        """The step's name."""
-        return self.step.name
-
-    def inputs(self) -> Iterator[tuple[str, Expression]]:
-        """Yield the inputs of its model that are given, with their expressions."""
-        for place, expression in self.expressions.items():
-            if place.startswith("input."):
-                yield place.removeprefix("input."), expression
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +42,19 @@ class PipelinePlan:
     reading: Mapping[str, Read]
     """The same → what the expression reads."""
     wanted: Mapping[str, frozenset[str] | None]
-    """Step → those of its outputs that are read; None: all of them."""
+    """Step or part → those of its outputs that are read; None: all of them."""
 
     @property
     def order(self) -> Iterator[str]:
         """The steps, each after what it reads."""
         return (name for wave in self.waves for name in wave)
+
+    def calls(self) -> Iterator[PlannedStep]:
+        """Yield every step and part that asks a model."""
+        for step in self.steps.values():
+            for each in (step, *step.parts):
+                if each.step.model is not None:
+                    yield each
 
 
 def make_plan(definition: PipelineDefinition) -> PipelinePlan:
@@ -71,42 +66,65 @@ def make_plan(definition: PipelineDefinition) -> PipelinePlan:
         If an expression is none or reads what is not there, or steps wait for each other.
     """
     reasons = list(_name_reasons(definition))
-    parsed: dict[str, dict[str, Expression]] = {}
-    for step in definition.steps:
-        place = definition.place(step.name)
-        parsed[step.name] = _parse(step.expressions(), f"{place}.", reasons)
-    outputs = _parse(definition.outputs(), f"{PIPELINE_YAML}: ", reasons)
     fallbacks = {step.fallback: step.name for step in definition.steps if step.fallback}
+    names = [step.name for step in definition.steps if step.name not in fallbacks]
     known = {spec.name: SCALAR for spec in definition.inputs}
-    steps: dict[str, Shape] = {
-        step.name: ANY for step in definition.steps if step.name not in fallbacks
-    }
-    shapes = {**known, **steps}
-    read: dict[str, dict[str, Read]] = {}
-    for step in definition.steps:
-        place = definition.place(step.name)
-        read[step.name] = _read(parsed[step.name], shapes, f"{place}.", reasons)
+    shapes: dict[str, Shape] = {**known, **dict.fromkeys(names, ANY)}
+    alone = {step.name: _plan_step(step, shapes, known, reasons) for step in definition.steps}
+    outputs = _parse(definition.outputs(), f"{PIPELINE_YAML}: ", reasons)
     given = _read(outputs, shapes, f"{PIPELINE_YAML}: ", reasons)
     reasons += _fallback_reasons(definition)
     if reasons:
         raise PlanRefused(reasons)
-    own = {
-        name: frozenset().union(*(each.names for each in reads.values()))
-        for name, reads in read.items()
-    }
-    planned = {}
-    for step in definition.steps:
-        reads = frozenset().union(*(own[name] for name in _with_fallbacks(definition, step)))
-        implicit = known.keys() if step.model and step.input is None else ()
-        planned[step.name] = PlannedStep(
-            step, parsed[step.name], read[step.name], reads | {*implicit}
+    planned = {
+        step.name: replace(
+            alone[step.name],
+            reads=frozenset().union(
+                *(alone[name].reads for name in _with_fallbacks(definition, step))
+            ),
         )
-    waves = _order({name: planned[name].reads & steps.keys() for name in steps}, definition)
-    everything = [each for reads in (*read.values(), given) for each in reads.values()]
-    wanted = {name: _find_wanted(name, everything) for name in steps}
-    for fallback, name in fallbacks.items():
-        wanted[fallback] = wanted.get(name)
+        for step in definition.steps
+    }
+    try:
+        waves = order_steps({name: planned[name].reads & {*names} for name in names}, definition)
+    except StepsInACircle as circle:
+        raise PlanRefused([str(circle)]) from None
+    wanted = find_wanted(planned, given, fallbacks)
     return PipelinePlan(definition, planned, waves, outputs, given, wanted)
+
+
+def _plan_step(
+    step: StepDefinition,
+    known: Mapping[str, Shape],
+    inputs: Mapping[str, Shape],
+    reasons: list[str],
+) -> PlannedStep:
+    """Parse a step and its parts by themselves, and find what they read."""
+    parsed, reading = dict[str, Expression](), dict[str, Read]()
+    own = {step.each.item: ANY} if step.each else {}
+    for where, text in step.expressions():
+        place, written = step.cite(where)
+        place = f"{place_of(step)}.{place}"
+        try:
+            made = where in step.written
+            parsed[where] = parse_written(text, written) if made else parse_expression(text)
+        except ExpressionWrong as wrong:
+            reasons.append(f"{place}: {wrong}")
+            continue
+        inner = known if where in OF_THE_WHOLE else {**known, **own}
+        reading[where] = read = parsed[where].reads(inner)
+        reasons += [f"{place}: {written!r}: {mistake}" for mistake in read.mistakes]
+    parts = list[PlannedStep]()
+    for part in step.parts:
+        before = dict.fromkeys((each.name for each in parts), ANY)
+        parts.append(_plan_step(part, {**known, **own, **before}, inputs, reasons))
+    reads = frozenset().union(*(each.names for each in reading.values()))
+    reads |= frozenset().union(*(part.reads for part in parts))
+    implicit = inputs.keys() if step.model and step.input is None else ()
+    if step.each and step.each.item not in reads:
+        reasons.append(f"{place_of(step)}.map: nothing reads {step.each.item!r}, an item of it")
+    reads = (reads | {*implicit}) - own.keys() - {part.name for part in parts}
+    return PlannedStep(step, parsed, reading, reads, tuple(parts))
 
 
 def _parse(
@@ -135,18 +153,22 @@ def _read(
 
 
 def _name_reasons(definition: PipelineDefinition) -> Iterator[str]:
-    """Refuse names that stand for two things."""
+    """Refuse names that stand for two things, and too many steps."""
     seen = {spec.name: "an input" for spec in definition.inputs}
     for index, spec in enumerate(definition.inputs):
         if any(spec.name == other.name for other in definition.inputs[:index]):
             yield f"{PIPELINE_YAML}: inputs.{index}.name: {spec.name!r} is repeated"
-    for index, step in enumerate(definition.steps):
+    every = list(definition.all_steps())
+    for step in every:
         if step.name in seen:
-            what = seen[step.name]
-            yield (
-                f"{PIPELINE_YAML}: steps.{index}.name: {step.name!r} is the name of {what} already"
-            )
+            yield f"{place_of(step)}.name: {step.name!r} is the name of {seen[step.name]} already"
         seen[step.name] = "a step"
+    for step in definition.steps:
+        if step.each and step.each.item in seen:
+            named = f"{step.each.item!r} is the name of {seen[step.each.item]} already"
+            yield f"{place_of(step)}.item: {named}"
+    if len(every) > MOST_STEPS:
+        yield f"{PIPELINE_YAML}: steps: {len(every)} with their parts, at most {MOST_STEPS} allowed"
 
 
 def _fallback_reasons(definition: PipelineDefinition) -> Iterator[str]:
@@ -154,7 +176,7 @@ def _fallback_reasons(definition: PipelineDefinition) -> Iterator[str]:
     steps = {step.name: step for step in definition.steps}
     taken: dict[str, str] = {}
     for step in definition.steps:
-        place = f"{definition.place(step.name)}.on_error.step"
+        place = f"{place_of(step)}.on_error.step"
         if step.fallback is None:
             continue
         if step.fallback not in steps or step.fallback == step.name:
@@ -179,44 +201,3 @@ def _chain(definition: PipelineDefinition, step: StepDefinition) -> list[str]:
 
 def _with_fallbacks(definition: PipelineDefinition, step: StepDefinition) -> list[str]:
     return list(dict.fromkeys(_chain(definition, step)))
-
-
-def _order(
-    needs: Mapping[str, frozenset[str]], definition: PipelineDefinition
-) -> tuple[tuple[str, ...], ...]:
-    """Sort steps into waves, or refuse those that wait for each other."""
-    done: set[str] = set()
-    waves = []
-    while len(done) < len(needs):
-        wave = tuple(name for name in needs if name not in done and needs[name] <= done)
-        if not wave:
-            circle = _circle({name: need - done for name, need in needs.items()}, done)
-            raise PlanRefused(
-                [
-                    f"{definition.place(circle[0])}: steps wait for each other: "
-                    f"{' → '.join((*circle, circle[0]))}"
-                ]
-            )
-        waves.append(wave)
-        done |= {*wave}
-    return tuple(waves)
-
-
-def _circle(needs: Mapping[str, frozenset[str]], done: set[str]) -> list[str]:
-    """Find steps that wait for each other, the first in the file first."""
-    name = next(each for each in needs if each not in done)
-    path: list[str] = []
-    while name not in path:
-        path.append(name)
-        name = min(needs[name], key=list(needs).index)
-    circle = path[path.index(name) :]
-    first = min(circle, key=list(needs).index)
-    start = circle.index(first)
-    return circle[start:] + circle[:start]
-
-
-def _find_wanted(name: str, reads: Sequence[Read]) -> frozenset[str] | None:
-    """Return the outputs of a step that are read; None for all."""
-    if any(name in read.whole for read in reads):
-        return None
-    return frozenset(part for read in reads for of, part in read.parts if of == name)

@@ -1,7 +1,7 @@
 """One run of a pipeline: tensors go from step to step as they are.
 
 Steps run one after another in the order of the plan: a light graph takes microseconds, less than
-another thread takes to begin.
+another thread takes to begin. What a step means is decision 38's, which other engines keep to.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,30 +23,30 @@ from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
 from serval.models.version import ModelVersion
 from serval.pipelines.calls import CallRefused, StepCall
+from serval.pipelines.ensembles import draw_number
 from serval.pipelines.expressions import Expression, ExpressionWrong, Read
-from serval.pipelines.plan import PipelinePlan, PlannedStep
-from serval.pipelines.values import ONE, make_tensor, tensor_json
-from serval.protocol.request import check_tensor
+from serval.pipelines.planned_step import PlannedStep
+from serval.pipelines.run_values import RunValues, Value
 
 SECOND = 1e3
 """In milliseconds."""
+MOST_ITEMS = 1000
+"""Of a map."""
 
 
 class StepGoneWrong(Exception):
     """A step failed in a way that no error of a model says."""
 
 
-STEP_ERRORS = (ServalError, ExpressionWrong, CallRefused, StepGoneWrong)
+class WithinStep(Exception):
+    """A part or an item of a step failed, which ``where`` names."""
+
+    def __init__(self, where: str, error: Exception) -> None:
+        super().__init__(f"{where}: {error}")
+        self.error = error
 
 
-@dataclass(slots=True)
-class Value:
-    """What a step gave."""
-
-    tensors: Mapping[str, Tensor] | None = None
-    """None: JSON."""
-    json: Any = None
-    specs: Mapping[str, TensorSpec] = field(default_factory=dict)
+STEP_ERRORS = (ServalError, ExpressionWrong, CallRefused, StepGoneWrong, WithinStep)
 
 
 @dataclass(slots=True)
@@ -61,7 +61,7 @@ class BoundStep:
 
 @dataclass(slots=True)
 class StepTimes:
-    """What the steps of a run took, in the order in which they ran."""
+    """What the steps of a run took, in the order in which they ended, parts before their step."""
 
     steps_ms: list[tuple[str, float]] = field(default_factory=list)
     load_ms: float = 0.0
@@ -73,15 +73,11 @@ class PipelineRun:
     """One run: what the steps have given so far."""
 
     record: ModelVersion
-    plan: PipelinePlan
-    inputs: Mapping[str, Tensor]
+    given: RunValues
     bind: Callable[[PlannedStep], tuple[Loaded, BoundStep]]
     """Returns the version that a step calls now, and how."""
     times: StepTimes
     clock: Callable[[], float]
-    values: dict[str, Value] = field(default_factory=dict)
-    """Step → what it gave; a step that was skipped is not there."""
-    _views: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def do(self, planned: PlannedStep) -> None:
         """Run a step, or what stands in for it."""
@@ -89,10 +85,12 @@ class PipelineRun:
         try:
             value = self._answer(planned)
         finally:
-            taken = (self.clock() - before) * SECOND - (self.times.load_ms - loading)
-            self.times.steps_ms.append((planned.name, taken))
+            self.times.steps_ms.append((planned.name, self._taken_ms(before, loading)))
         if value is not None:
-            self.values[planned.name] = value
+            self.given.values[planned.name] = value
+
+    def _taken_ms(self, before: float, loading: float) -> float:
+        return (self.clock() - before) * SECOND - (self.times.load_ms - loading)
 
     def _answer(self, planned: PlannedStep) -> Value | None:
         """Return what a step gives; None if it is skipped."""
@@ -104,139 +102,133 @@ class PipelineRun:
                 return Value(json=step.value)
             if step.fallback is None:
                 raise self._failure(planned, error) from error
-        return self._answer(self.plan.steps[step.fallback])
+        return self._answer(self.given.plan.steps[step.fallback])
 
     def _attempt(self, planned: PlannedStep) -> Value | None:
         step = planned.step
         if step.when is not None and not self._is_true(planned):
             return None
         before, loading = self.clock(), self.times.load_ms
-        if step.rule is not None:
-            value = Value(json=self._evaluate(planned, "rule"))
+        if step.each is not None:
+            value = self._each(planned, before, loading)
         else:
-            value = self._call(*self.bind(planned))
-        if step.timeout_seconds is not None:
-            taken_ms = (self.clock() - before) * SECOND - (self.times.load_ms - loading)
-            if taken_ms > step.timeout_seconds * SECOND:
-                allowed = f"at most {step.timeout_seconds:g} s allowed"
-                raise StepGoneWrong(f"took {taken_ms:.0f} ms, {allowed}")
+            value = self._once(planned)
+        self._check_time(planned, before, loading)
         return value
 
+    def _check_time(self, planned: PlannedStep, before: float, loading: float) -> None:
+        allowed = planned.step.timeout_seconds
+        if allowed is None:
+            return
+        taken_ms = self._taken_ms(before, loading)
+        if taken_ms > allowed * SECOND:
+            raise StepGoneWrong(f"took {taken_ms:.0f} ms, at most {allowed:g} s allowed")
+
     def _is_true(self, planned: PlannedStep) -> bool:
-        found = self._evaluate(planned, "when")
+        found = self.given.evaluate_at(planned, "when")
         if not isinstance(found, bool):
-            raise StepGoneWrong(f"when: {planned.step.when!r} gives {found!r:.80}, no truth value")
+            where, text = planned.step.cite("when")
+            raise StepGoneWrong(f"{where}: {text!r} gives {found!r:.80}, no truth value")
         return found
+
+    def _each(self, planned: PlannedStep, before: float, loading: float) -> Value:
+        """Do a step for each item of its list; return the list of its answers."""
+        items, name = self.given.evaluate_at(planned, "map"), planned.item or ""
+        if len(items) > MOST_ITEMS:
+            raise StepGoneWrong(f"map: {len(items)} items given, at most {MOST_ITEMS} allowed")
+        wanted, answers = self.given.plan.wanted[planned.name], []
+        local = {name, *(part.name for part in planned.parts)}
+        try:
+            for index, item in enumerate(items):
+                self.given.values[name] = Value(json=item)
+                try:
+                    value = self._once(planned)
+                    answers.append(value.as_json(wanted))
+                except STEP_ERRORS as error:
+                    raise WithinStep(f"item {index}", error) from error
+                self.given.forget(local)
+                self._check_time(planned, before, loading)
+        finally:
+            self.given.forget(local)
+        return Value(json=answers)
+
+    def _once(self, planned: PlannedStep) -> Value:
+        """Evaluate a step's rule, ask its model, or run its parts."""
+        if planned.step.rule is not None:
+            return Value(json=self.given.evaluate_at(planned, "rule"))
+        if planned.parts:
+            return self._parts(planned)
+        return self._call(*self.bind(planned))
+
+    def _parts(self, planned: PlannedStep) -> Value:
+        """Run the parts of a step; return the answer of the first that gives one."""
+        failed, values = dict[str, Exception](), self.given.values
+        for part in planned.parts:
+            if self._is_left_out(planned, part):
+                continue
+            before, loading = self.clock(), self.times.load_ms
+            try:
+                value = self._attempt(part)
+            except STEP_ERRORS as error:
+                if not part.step.skips_failure:
+                    raise _failure_of(part, error, failed) from error
+                failed[_name_of(part)] = error
+                continue
+            finally:
+                self.times.steps_ms.append((part.name, self._taken_ms(before, loading)))
+            if value is not None:
+                values[part.name] = value
+        found = next((values[name] for name in planned.step.gives if name in values), None)
+        if found is None:
+            raise _failure_of(planned, StepGoneWrong("none of its models answered"), failed)
+        return found
+
+    def _is_left_out(self, planned: PlannedStep, part: PlannedStep) -> bool:
+        """Return whether a part is not for this request, or not needed."""
+        step, draw = part.step, part.step.draw
+        if step.unless is not None and step.unless in self.given.values:
+            return True
+        if draw is None:
+            return False
+        inputs = [self.given.inputs[spec.name] for spec in self.given.plan.definition.inputs]
+        number = draw_number(self.record.model, planned.name, draw.total, inputs)
+        return not draw.first <= number < draw.end
 
     def _call(self, loaded: Loaded, bound: BoundStep) -> Value:
         if bound.call.by_task:
             # Imported for a step of a task.
             from serval.pipelines.task_step import answer_task
 
-            given = {s.name: self._word(e, read) for s, _, e, read in bound.inputs}
+            given = {s.name: self.given.word(e, read) for s, _, e, read in bound.inputs}
             return Value(json=answer_task(loaded, given))
-        tensors = [self._tensor(*each) for each in bound.inputs]
+        tensors = [self.given.tensor(*each) for each in bound.inputs]
         outputs = run_version(loaded, tensors, bound.outputs)
         return Value({tensor.name: tensor for tensor in outputs}, specs=loaded.outputs)
 
-    def _tensor(
-        self,
-        spec: TensorSpec,
-        known: dict[str, TensorSpec],
-        expression: Expression,
-        read: Read | None,
-    ) -> Tensor:
-        """Return a tensor for an input of a step's model: handed on, or made of JSON."""
-        found = self._handed_on(expression)
-        if found is None:
-            return make_tensor(spec, self._value(expression, read))
-        check_tensor(spec.name, found.datatype, found.array.shape, known)
-        return Tensor(spec.name, found.datatype, found.array)
-
-    def _word(self, expression: Expression, read: Read | None) -> tuple[Any, bool]:
-        """Return what a task is given: a tensor, or JSON; and whether it is a list."""
-        found = self._handed_on(expression)
-        if found is None:
-            value = self._value(expression, read)
-            return value, isinstance(value, list)
-        return found, self._shape(expression.source or "", expression.part) != ONE
-
-    def _handed_on(self, expression: Expression) -> Tensor | None:
-        """Return the tensor that an expression only names, if it does."""
-        source, part = expression.source, expression.part
-        if source is None:
-            return None
-        if part is None:
-            return self.inputs.get(source)
-        value = self.values.get(source)
-        return None if value is None or value.tensors is None else value.tensors.get(part)
-
-    def _shape(self, source: str, part: str | None) -> tuple[int, ...]:
-        """Return the declared shape of a tensor."""
-        if part is not None:
-            return self.values[source].specs[part].shape
-        specs = self.plan.definition.inputs
-        return next(spec.shape for spec in specs if spec.name == source)
-
-    def _evaluate(self, planned: PlannedStep, place: str) -> Any:
-        return self._value(planned.expressions[place], planned.reading[place])
-
-    def _value(self, expression: Expression, read: Read | None) -> Any:
-        """Evaluate an expression over what it reads."""
-        data: dict[str, Any] = {}
-        if read is not None:
-            for name in read.whole:
-                self._add(data, name, None)
-            for name, part in read.parts:
-                if name not in read.whole:
-                    self._add(data, name, part)
-        return expression.evaluate(data)
-
-    def _add(self, data: dict[str, Any], name: str, part: str | None) -> None:
-        """Add a value to the data of an expression, if it is there."""
-        if name in self.inputs:
-            data[name] = self._view(name, None, self.inputs[name])
-            return
-        value = self.values.get(name)
-        if value is None:
-            return
-        if value.tensors is None:
-            data[name] = value.json
-            return
-        found = data.setdefault(name, {})
-        for each in value.tensors if part is None else [part]:
-            if each in value.tensors:
-                found[each] = self._view(name, each, value.tensors[each])
-
-    def _view(self, name: str, part: str | None, tensor: Tensor) -> Any:
-        """Return a tensor as JSON, which is made once in a run."""
-        key = name, part or ""
-        if key not in self._views:
-            self._views[key] = tensor_json(tensor, self._shape(name, part))
-        return self._views[key]
-
     def output_json(self) -> Any:
         """Return the answer in JSON."""
-        expression = self.plan.outputs["output"]
+        plan = self.given.plan
+        expression = plan.outputs["output"]
         source = expression.source
-        if source in self.plan.steps and source not in self.values:
+        if source in plan.steps and source not in self.given.values:
             return None
         try:
-            return self._value(expression, self.plan.reading["output"])
+            return self.given.evaluate(expression, plan.reading["output"])
         except ExpressionWrong as wrong:
             raise self._output_failure(f"output: {wrong}") from wrong
 
     def output_tensors(self) -> Mapping[str, Tensor]:
         """Return the answer in tensors, by their names."""
-        if isinstance(self.plan.definition.output, str):
-            name = self.plan.outputs["output"].source or ""
-            value = self.values.get(name)
+        plan = self.given.plan
+        if isinstance(plan.definition.output, str):
+            name = plan.outputs["output"].source or ""
+            value = self.given.values.get(name)
             if value is None or value.tensors is None:
                 raise self._output_failure(f"output: step {name!r} was skipped by its 'when'")
             return value.tensors
         found = {}
-        for place, expression in self.plan.outputs.items():
-            tensor, name = self._handed_on(expression), place.removeprefix("output.")
+        for place, expression in plan.outputs.items():
+            tensor, name = self.given.handed_on(expression), place.removeprefix("output.")
             if tensor is None:
                 raise self._output_failure(f"{place}: {expression.text!r} is not there")
             found[name] = Tensor(name, tensor.datatype, tensor.array)
@@ -250,8 +242,32 @@ class PipelineRun:
         """Write the error of a step: the caller's, the stage's, or else the pipeline's own."""
         record, problem = self.record, f"step {planned.name!r}: {error}"
         named = f"pipeline {record.model!r} version {record.version!r}: {problem}"
-        if isinstance(error, InvalidRequest) and planned.reads <= self.inputs.keys():
+        while isinstance(error, WithinStep):
+            error = error.error
+        if isinstance(error, InvalidRequest) and planned.reads <= self.given.inputs.keys():
             return InvalidInputs(named)
-        if isinstance(error, Unavailable) and fault_of(error) == "stage":
+        if _is_of_stage(error):
             return ServiceUnavailable(named)
         return InferenceFailed(record.model, record.version, problem)
+
+
+def _name_of(part: PlannedStep) -> str:
+    """Name a part in a message."""
+    return f"model {part.step.model!r}" if part.step.model else part.step.cite("rule")[0]
+
+
+def _failure_of(part: PlannedStep, error: Exception, failed: Mapping[str, Exception]) -> Exception:
+    """Return the error of a part, with those of parts that had been left out for theirs."""
+    if not failed:
+        return WithinStep(_name_of(part), error) if part.step.model else error
+    causes = "; ".join(f"{named}: {cause}" for named, cause in failed.items())
+    culprit: Exception = StepGoneWrong(causes)
+    if all(isinstance(cause, InvalidRequest) for cause in failed.values()):
+        culprit = InvalidInputs(causes)
+    elif any(_is_of_stage(cause) for cause in failed.values()):
+        culprit = ServiceUnavailable(causes)
+    return WithinStep(str(error), culprit)
+
+
+def _is_of_stage(error: Exception) -> bool:
+    return isinstance(error, Unavailable) and fault_of(error) == "stage"
