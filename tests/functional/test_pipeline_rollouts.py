@@ -168,13 +168,6 @@ def test_steps_that_run_elsewhere_are_refused(
     assert "handlers are not built yet" in reason
 
 
-def test_a_pipeline_in_a_pipeline_is_refused(stage: Stage) -> None:
-    publish(stage, TWICE)
-    text = TWICE.replace("name: twice", "name: four", 1).replace("model: scaling}", "model: twice}")
-    outcome = stage.roll_out(stage.upload("four", "u", {"pipeline.yaml": text.encode()}))
-    assert "steps.0: model 'twice' version 1 is a pipeline itself: pipelines in" in outcome.reason
-
-
 def test_a_name_whose_calls_go_elsewhere_is_refused(tmp_path: Path) -> None:
     made = Stage(tmp_path, {"*": 1024, "twice": 2048})
     made.roll_out(made.upload("scaling", "u1", scaling_bundle()))

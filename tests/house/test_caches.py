@@ -88,10 +88,13 @@ def remembers(decorator: ast.expr) -> bool:
 def test_every_cache_says_what_it_is_kept_by() -> None:
     of_one_call = {
         "batch/plan/survey.Survey.inputs",
+        "bundles/pipeline_uses.UsesOf._seen",
+        "bundles/pipeline_uses.UsesOf.used",
         "client/events.EventParser._fields",
         "batch/plan/survey.Survey.lists",
         "fleets/sweep.SweepFindings.awake",
         "fleets/sweep.SweepFindings.in_use",
+        "inference/loaded.LoadedVersions._opening",
         "pipelines/check.PipelineCheck._given",
         "pipelines/reading.Reading.parts",
         "pipelines/reading.Reading.whole",

@@ -36,7 +36,7 @@ def check_models(pipeline: Pipeline, registry: ModelRegistry) -> None:
     BundleRefused
         With every reason.
     """
-    used, reasons = find_used(pipeline.steps, registry)
+    used, reasons = find_used(pipeline, registry)
     records = {
         (each.model, each.version if each.pinned else None): registry.version(
             each.model, each.version

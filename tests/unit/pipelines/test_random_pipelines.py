@@ -22,6 +22,16 @@ from tests.fakes.pipelines import pipeline_bench, publish_pipeline
 from tests.stateful.extent import TIMES
 
 ADDENDS = {"one": 1.0, "ten": 10.0, "less": -7.0}
+NESTED = {"both": 11.0}
+"""A pipeline, which adds what two of its steps do."""
+BOTH = """
+name: both
+inputs: [{name: x, datatype: FP32, shape: [-1, 2]}]
+steps:
+  - {name: first, model: one}
+  - {name: second, model: ten, input: {x: first.y}}
+output: {y: second.y}
+"""
 BROKEN = "broken"
 """A model that every step finds registered, and none finds there."""
 X = np.array([[1, 2], [3, -4]], np.float32)
@@ -40,6 +50,7 @@ def ask() -> Iterator[Callable[[list[Step], str], Any]]:
         made = pipeline_bench(Path(folder))
         for name, addend in {**ADDENDS, BROKEN: 0.0}.items():
             made.edge.publish(name, "1", plus(addend), TWO_COLUMNS)
+        publish_pipeline(made.edge, BOTH)
         yield lambda steps, output: engine_answer(made, steps, output)
 
 
@@ -90,7 +101,7 @@ def draw_call(draw: st.DrawFn, tensors: list[str], *, fails: bool) -> Step:
     """Draw a step that gives a tensor: of one model, or of several."""
     kind = draw(st.sampled_from(["model", "model", "any_of", "split", "cascade"]))
     if kind == "model":
-        model = BROKEN if fails else draw(st.sampled_from([*ADDENDS]))
+        model = BROKEN if fails else draw(st.sampled_from([*ADDENDS, *NESTED]))
         return {"model": model, "input": {"x": tensor(draw(st.sampled_from(tensors)))}}
     step = draw_models(draw, kind, tensors)
     if kind == "split":
@@ -102,7 +113,7 @@ def draw_call(draw: st.DrawFn, tensors: list[str], *, fails: bool) -> Step:
 
 
 def draw_models(draw: st.DrawFn, kind: str, tensors: list[str]) -> Step:
-    named = st.sampled_from([*ADDENDS, *ADDENDS, BROKEN])
+    named = st.sampled_from([*ADDENDS, *ADDENDS, *NESTED, BROKEN])
     models = draw(st.lists(named, min_size=2, max_size=3))
     source = tensor(draw(st.sampled_from(tensors)))
     return {kind: [{"model": model} for model in models], "input": {"x": source}}
@@ -249,7 +260,7 @@ class Interpreter:
     def call(self, model: str, given: Any) -> Any:
         if model == BROKEN or given is SKIPPED:
             raise Failed
-        return given + np.float32(ADDENDS[model])
+        return given + np.float32((ADDENDS | NESTED)[model])
 
     def rule(self, text: str) -> Any:
         if text.startswith("$error"):

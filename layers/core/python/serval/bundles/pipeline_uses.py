@@ -1,16 +1,21 @@
 """Find what a pipeline's steps call, and the records of it, when its upload is claimed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
-from serval.bundles.pipeline import PipelineStep, read_pipeline
+from serval.bundles.pipeline import Pipeline, read_pipeline
 from serval.bundles.uploads import IncomingArtifacts, StoredObject, UploadedFile, check_size
 from serval.bundles.used_versions import UsedVersion
 from serval.errors import BundleRefused, ModelNotFound, ModelVersionNotFound, ServalError
 from serval.models.registry import ModelRegistry
-from serval.pipelines.definition import PIPELINE_YAML
+from serval.models.version import PIPELINE
+from serval.pipelines.definition import PIPELINE_YAML, PipelineDefinition
 from serval.yaml_files import LIMIT_BYTES
 
+MOST_LEVELS = 5
+"""Of pipelines within each other, the one that is published counted."""
+MOST_USED = 100
+"""Versions, which the steps of a rollout hand on by name."""
 Records = Mapping[str, StoredObject]
 """Name of a URL → the record of a version."""
 
@@ -29,7 +34,7 @@ def find_uses(
     if source is None:
         return (), {}
     check_size(PIPELINE_YAML, source, LIMIT_BYTES)
-    found, reasons = find_used(read_pipeline(artifacts.read(source)).steps, registry)
+    found, reasons = find_used(read_pipeline(artifacts.read(source)), registry)
     records = {}
     for each in found:
         if (record := artifacts.find(each.url_name[1:])) is not None:
@@ -42,26 +47,69 @@ def find_uses(
     return tuple(records), {each.url_name: record for each, record in records.items()}
 
 
-def find_used(
-    steps: Sequence[PipelineStep], registry: ModelRegistry
-) -> tuple[list[UsedVersion], list[str]]:
-    """Find what steps call now, and list the reasons why a step would find nothing."""
-    found: dict[tuple[str, str | None], UsedVersion] = {}
-    reasons = []
-    for index, step in enumerate(steps):
+def find_used(pipeline: Pipeline, registry: ModelRegistry) -> tuple[list[UsedVersion], list[str]]:
+    """Find what a pipeline calls now, and list the reasons why a step would find nothing.
+
+    What its steps call that are pipelines themselves is found, too.
+    """
+    found = UsesOf(pipeline.name, registry)
+    for index, step in enumerate(pipeline.steps):
         for place, model, pinned in step.calls():
-            if (model, pinned) in found:
-                continue
-            try:
-                number = pinned or registry.route(model).stable
-                registry.version(model, number)
-            except (ModelNotFound, ModelVersionNotFound) as missing:
-                reasons.append(f"{_place(index, place, missing)}: {missing}")
-            else:
-                found[model, pinned] = UsedVersion(model, number, pinned is not None)
-    return list(found.values()), reasons
+            found.add(model, pinned, f"{PIPELINE_YAML}: steps.{index}{place}", (pipeline.name,))
+    if len(found.used) > MOST_USED:
+        found.reasons.append(
+            f"{PIPELINE_YAML}: steps: {len(found.used)} versions are called, with what pipelines "
+            f"among them call; at most {MOST_USED} allowed"
+        )
+    return list(found.used.values()), found.reasons
 
 
-def _place(index: int, place: str, missing: ServalError) -> str:
-    key = "version" if isinstance(missing, ModelVersionNotFound) else "model"
-    return f"{PIPELINE_YAML}: steps.{index}{place}.{key}"
+@dataclass(slots=True)
+class UsesOf:
+    """What a pipeline calls, and what is wrong with that."""
+
+    name: str
+    registry: ModelRegistry
+    used: dict[tuple[str, str | None], UsedVersion] = field(default_factory=dict)
+    """Model and pinned version, None for the stable one → the version."""
+    reasons: list[str] = field(default_factory=list)
+    _seen: set[tuple[str, str | None, int]] = field(default_factory=set)
+    """What was looked at, at which level."""
+
+    def _refuse(self, reason: str) -> None:
+        if reason not in self.reasons:
+            self.reasons.append(reason)
+
+    def add(self, model: str, pinned: str | None, place: str, path: tuple[str, ...]) -> None:
+        """Add a version, and what it calls if it is a pipeline; ``path`` has who calls it."""
+        if model in path:
+            said = f"{model!r} would call itself: {' → '.join((*path, model))}"
+            self._refuse(f"{place}.model: {said}")
+            return
+        if (model, pinned, len(path)) in self._seen:
+            return
+        self._seen.add((model, pinned, len(path)))
+        try:
+            number = pinned or self.registry.route(model).stable
+            record = self.registry.version(model, number)
+        except (ModelNotFound, ModelVersionNotFound) as missing:
+            self._refuse(f"{place}.{_key(missing)}: {_tell(missing, path)}")
+            return
+        self.used[model, pinned] = UsedVersion(model, number, pinned is not None)
+        if record.runtime != PIPELINE:
+            return
+        if len(path) >= MOST_LEVELS:
+            said = f"at most {MOST_LEVELS} pipelines may call each other"
+            self._refuse(f"{place}.model: {said}: {' → '.join((*path, model))}")
+        else:
+            for step in PipelineDefinition.from_json(record.bundle).calls():
+                self.add(step.model or "", step.version, place, (*path, model))
+
+
+def _key(missing: ServalError) -> str:
+    return "version" if isinstance(missing, ModelVersionNotFound) else "model"
+
+
+def _tell(missing: ServalError, path: tuple[str, ...]) -> str:
+    """Write what is missing, and which pipeline needs it if that is not the one in the file."""
+    return str(missing) if len(path) == 1 else f"{' → '.join(path)}: {missing}"

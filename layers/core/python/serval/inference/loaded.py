@@ -9,7 +9,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from serval.errors import ArtifactUnavailable, ModelOnFleet, ModelTooLarge, UnsupportedFeature
+from serval.errors import (
+    ArtifactUnavailable,
+    InferenceFailed,
+    ModelOnFleet,
+    ModelTooLarge,
+    UnsupportedFeature,
+)
 from serval.inference.runtimes import ArtifactUnreadable, Model, OpenModel
 from serval.inference.version_task import open_version_task
 from serval.models.signature import TensorSpec
@@ -141,6 +147,8 @@ class LoadedVersions:
     compose: Callable[[ModelVersion, "LoadedVersions"], Model] = refuse_pipeline
     """Opens a pipeline, whose steps are loaded from here too."""
     _held: OrderedDict[tuple[str, str], Loaded] = field(default_factory=OrderedDict)
+    _opening: set[tuple[str, str]] = field(default_factory=set)
+    """Pipelines that are being opened."""
 
     def __contains__(self, key: tuple[str, str]) -> bool:
         """Return whether a (model, version) is loaded."""
@@ -187,12 +195,23 @@ class LoadedVersions:
         if (distant := self.elsewhere(record)) is not None:
             return Loaded.elsewhere(record, distant)
         if record.runtime == PIPELINE:
-            loaded = Loaded.elsewhere(record, self.compose(record, self))
-            loaded = replace(loaded, load_ms=(self.clock() - started) * 1e3)
+            loaded = self._compose(record, started)
         else:
             loaded = self._load_best(record, started)
         self._held[model, version] = loaded
         return loaded
+
+    def _compose(self, record: ModelVersion, started: float) -> Loaded:
+        """Open a pipeline, unless that is under way: it loads what its steps call."""
+        key = record.model, record.version
+        if key in self._opening:
+            raise InferenceFailed(*key, "the pipeline calls itself")
+        self._opening.add(key)
+        try:
+            loaded = Loaded.elsewhere(record, self.compose(record, self))
+        finally:
+            self._opening.remove(key)
+        return replace(loaded, load_ms=(self.clock() - started) * 1e3)
 
     def _load_best(self, record: ModelVersion, started: float) -> Loaded:
         """Load the form that fits, or the published artifact if that form is unusable."""

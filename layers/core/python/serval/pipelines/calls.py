@@ -21,7 +21,9 @@ class StepCall:
 
     inputs: Mapping[str, Expression]
     by_task: bool = False
-    """Whether they are words of the model's task, and the answer is JSON."""
+    """Whether they are words of the model's task."""
+    gives_json: bool = False
+    """Whether the answer is JSON: of a task, or of a pipeline whose answer is that."""
 
 
 def find_call(
@@ -47,11 +49,9 @@ def find_call(
 def elsewhere_reason(record: ModelVersion) -> str | None:
     """Return why a version cannot be a step, if it cannot."""
     named = f"model {record.model!r} version {record.version}"
-    if record.runtime == PIPELINE:
-        return f"{named} is a pipeline itself: pipelines in pipelines are not built yet"
     if record.on_fleet:
         return f"{named} runs on a fleet: {NOT_YET}"
-    if record.runtime != "onnx":
+    if record.runtime not in ("onnx", PIPELINE):
         return f"{named} is a handler: {NOT_YET}"
     if record.bundle.get("compute", {}).get("memory_mib") is not None:
         return f"{named} has a function of its own: {NOT_YET}"
@@ -76,7 +76,7 @@ def _task_call(
 ) -> StepCall:
     if not given:
         word = next(word for word in words if word in pipeline_inputs)
-        return StepCall({word: Expression(word, word)}, by_task=True)
+        return StepCall({word: Expression(word, word)}, by_task=True, gives_json=True)
     if unknown := sorted(given.keys() - {*words, PARAMETERS}):
         raise CallRefused(
             f"input {unknown[0]!r} is unknown: the task {record.task} of model {record.model!r} "
@@ -84,7 +84,7 @@ def _task_call(
         )
     if len(given.keys() & {*words}) > 1:
         raise CallRefused(f"one of {' and '.join(map(repr, words))} expected, both given")
-    return StepCall(given, by_task=True)
+    return StepCall(given, by_task=True, gives_json=True)
 
 
 def _tensor_call(
@@ -106,4 +106,4 @@ def _tensor_call(
             f"input {missing[0]!r} of model {record.model!r} version {record.version} is not "
             f"given; it takes {takes}{hint}"
         )
-    return StepCall(inputs)
+    return StepCall(inputs, gives_json=record.runtime == PIPELINE and record.answers_in_json)

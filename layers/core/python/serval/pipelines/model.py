@@ -18,7 +18,7 @@ from serval.pipelines.calls import CallRefused, find_call
 from serval.pipelines.definition import PipelineDefinition
 from serval.pipelines.plan import PipelinePlan, make_plan
 from serval.pipelines.planned_step import PlannedStep
-from serval.pipelines.run import SECOND, BoundStep, PipelineRun, StepTimes
+from serval.pipelines.run import SECOND, BoundStep, PipelineRun, StepGoneWrong, StepTimes
 from serval.pipelines.run_values import RunValues
 from serval.protocol.binary_tensors import bytes_array
 
@@ -46,6 +46,8 @@ class PipelineModel:
     times: StepTimes = field(default_factory=StepTimes)
     """Of the last run."""
     _bound: dict[str, BoundStep] = field(default_factory=dict)
+    _running: bool = False
+    """A step of a step may ask it: what a pipeline calls can change after it was checked."""
 
     @classmethod
     def open(
@@ -90,11 +92,17 @@ class PipelineModel:
         return self._run(inputs).output_json()
 
     def _run(self, inputs: Sequence[Tensor]) -> PipelineRun:
+        if self._running:
+            raise StepGoneWrong(f"pipeline {self.record.model!r} calls itself")
         self.times = StepTimes()
         given = RunValues(self.plan, {tensor.name: tensor for tensor in inputs})
         run = PipelineRun(self.record, given, self.bind, self.times, self.clock)
-        for name in self.plan.order:
-            run.do(self.plan.steps[name])
+        self._running = True
+        try:
+            for name in self.plan.order:
+                run.do(self.plan.steps[name])
+        finally:
+            self._running = False
         return run
 
     def bind(self, planned: PlannedStep) -> tuple[Loaded, BoundStep]:
@@ -128,7 +136,7 @@ class PipelineModel:
         )
         wanted = self.plan.wanted.get(planned.name)
         names = tuple(n for n in loaded.outputs if wanted is None or n in wanted)
-        if wanted is not None and not call.by_task and (lost := sorted(wanted - {*names})):
+        if wanted is not None and not call.gives_json and (lost := sorted(wanted - {*names})):
             raise CallRefused(
                 f"model {loaded.record.model!r} version {loaded.record.version} gives no "
                 f"{lost[0]!r}: it gives {', '.join(loaded.outputs)}"

@@ -4,9 +4,9 @@ Steps run one after another in the order of the plan: a light graph takes micros
 another thread takes to begin. What a step means is decision 38's, which other engines keep to.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, cast
 
 from serval.errors import (
     InferenceFailed,
@@ -21,7 +21,7 @@ from serval.inference.loaded import Loaded
 from serval.inference.run import run_version
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
-from serval.models.version import ModelVersion
+from serval.models.version import PIPELINE, ModelVersion
 from serval.pipelines.calls import CallRefused, StepCall
 from serval.pipelines.ensembles import draw_number
 from serval.pipelines.expressions import Expression, ExpressionWrong, Read
@@ -66,6 +66,15 @@ class StepTimes:
     steps_ms: list[tuple[str, float]] = field(default_factory=list)
     load_ms: float = 0.0
     """To load versions that they call, which is not in ``steps_ms``."""
+
+
+class NestedPipeline(Protocol):
+    """A pipeline that a step asks."""
+
+    times: StepTimes
+
+    def answer(self, inputs: Sequence[Tensor]) -> Any:
+        """Return its answer in JSON."""
 
 
 @dataclass(slots=True)
@@ -202,7 +211,20 @@ class PipelineRun:
             given = {s.name: self.given.word(e, read) for s, _, e, read in bound.inputs}
             return Value(json=answer_task(loaded, given))
         tensors = [self.given.tensor(*each) for each in bound.inputs]
+        if loaded.record.runtime == PIPELINE:
+            return self._ask_pipeline(loaded, tensors, bound)
         outputs = run_version(loaded, tensors, bound.outputs)
+        return Value({tensor.name: tensor for tensor in outputs}, specs=loaded.outputs)
+
+    def _ask_pipeline(self, loaded: Loaded, tensors: Sequence[Tensor], bound: BoundStep) -> Value:
+        """Run a step that is a pipeline itself."""
+        pipeline = cast(NestedPipeline, loaded.model)
+        try:
+            if bound.call.gives_json:
+                return Value(json=pipeline.answer(tensors))
+            outputs = run_version(loaded, tensors, bound.outputs)
+        finally:
+            self.times.load_ms += pipeline.times.load_ms
         return Value({tensor.name: tensor for tensor in outputs}, specs=loaded.outputs)
 
     def output_json(self) -> Any:
