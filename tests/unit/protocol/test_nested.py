@@ -4,7 +4,10 @@ import json
 import random
 from typing import Any
 
-from serval.protocol.nested import is_even
+import pytest
+import simdjson
+
+from serval.protocol.nested import WIDE, is_even
 
 DOCUMENTS = 2_000
 
@@ -34,10 +37,11 @@ def rows_of(chance: random.Random, rows: int, columns: int) -> list[Any]:
     return made
 
 
-def test_a_document_proves_no_shape_that_its_rows_have_not() -> None:
+@pytest.mark.parametrize("narrowest", [1, WIDE])
+def test_a_document_proves_no_shape_that_its_rows_have_not(narrowest: int) -> None:
     chance, proved = random.Random(3), 0
     for _ in range(DOCUMENTS):
-        rows, columns = chance.randrange(1, 5), chance.randrange(1, 4)
+        rows, columns = chance.randrange(1, 5), narrowest + chance.randrange(3)
         data = rows_of(chance, rows, columns)
         shape = [len(data), len(data[0])]
         junk = chance.choice(([], ["a", "]]", "[["], [1, 2], "[[1,2],[3,4]]", "],", 3))
@@ -49,7 +53,34 @@ def test_a_document_proves_no_shape_that_its_rows_have_not() -> None:
         even = all(isinstance(row, list) and len(row) == shape[1] for row in data)
         even = even and not any(isinstance(one, list) for row in data for one in row)
         others = int(isinstance(junk, list))
-        if numbers_in(data) == shape[0] * shape[1] and is_even(text, shape, others):
+        parsed: Any = simdjson.Parser().parse(text)
+        lists = parsed["data"]
+        if numbers_in(data) == shape[0] * shape[1] and is_even(lists, text, shape, others):
             assert even, text
             proved += 1
     assert proved > DOCUMENTS / 5
+
+
+def wide(*changed: Any) -> list[Any]:
+    """Make rows of ``WIDE`` numbers, each of which begins otherwise."""
+    return [[*one, *range(WIDE - len(one))] if isinstance(one, list) else one for one in changed]
+
+
+@pytest.mark.parametrize(
+    ("data", "even"),
+    [
+        (wide([7], [8]), True),
+        ([wide([7], [8]), wide([9], [1])], True),
+        (wide([7, []], [8, [9, 9]]), False),
+        (wide([7, [9, 9]], "x" * WIDE), False),
+        ([wide([7], [8]), wide([9, [1]], [2])], False),
+        ([wide([7], [8]), wide([9, [1]])], False),
+        (wide([7], "x" * WIDE), False),
+    ],
+)
+def test_long_rows_are_even_if_they_are_lists_of_one_length_and_nothing_is_in_them(
+    data: list[Any], even: bool
+) -> None:
+    text = json.dumps(data).encode()
+    shape = [2, WIDE] if len(data[0]) == WIDE else [2, 2, WIDE]
+    assert is_even(simdjson.Parser().parse(text), text, shape) is even

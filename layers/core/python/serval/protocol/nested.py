@@ -1,13 +1,18 @@
 """Nested lists of JSON as arrays, whose shape the nesting gives.
 
-Numbers go straight into one buffer. That the lists are of equal lengths is seen in the text itself:
-without its numbers, nothing but a repeated pattern of brackets and commas is left.
+Numbers go straight into one buffer. That short lists are of equal lengths is seen in the text
+itself: without its numbers, nothing but a repeated pattern of brackets and commas is left. Long
+ones are measured, which takes as long however long they are; no bracket more than theirs proves
+that nothing is in them but elements.
 """
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate
+from operator import mul
 from typing import Any
 
+import numpy as np
 import simdjson
 
 from serval.errors import InvalidTensor
@@ -24,6 +29,9 @@ from serval.protocol.request import MAX_DIMENSIONS, check_tensor
 from serval.short_repr import short_repr
 
 OF_NUMBERS = b"0123456789+-.eE \t\r\n"
+OPENING = ord("[")
+WIDE = 24
+"""From so many elements of a list on, measuring it takes less than reading its text again."""
 
 
 def outline(text: bytes) -> bytes:
@@ -50,7 +58,7 @@ def read_nested(spec: TensorSpec, data: Any, text: bytes = b"") -> Tensor:
     nesting = nested_shape(spec.name, data)
     shape = fit_ones(nesting, spec.shape)
     check_tensor(spec.name, spec.datatype, shape, {spec.name: spec})
-    if not is_even(text, nesting):
+    if not is_even(data, text, nesting):
         check_nesting(spec.name, nesting, data)
     read = read_flat(spec, data)
     if read.size != math.prod(shape):
@@ -94,11 +102,15 @@ def fit_ones(nesting: Sequence[int], wanted: Sequence[int]) -> list[int]:
     return shape
 
 
-def is_even(text: bytes, shape: Sequence[int], others: int = 0) -> bool:
-    """Return whether the outline of a document proves that nested lists have a shape throughout.
+def is_even(data: Any, text: bytes, shape: Sequence[int], others: int = 0) -> bool:
+    """Return whether a document proves that nested lists have a shape throughout.
+
+    It may prove nothing about lists that have it.
 
     Parameters
     ----------
+    data
+        The lists, as ``simdjson`` has them; they have as many elements as the shape.
     text
         The document; empty: it proves nothing.
     others
@@ -106,6 +118,29 @@ def is_even(text: bytes, shape: Sequence[int], others: int = 0) -> bool:
     """
     if not text:
         return False
+    if shape[-1] >= WIDE and len(shape) > 1:
+        lists = sum(accumulate(shape[:-1], mul, initial=1))
+        return count_brackets(text) == lists + others and has_lengths(data, shape)
+    return is_outlined(text, shape, others)
+
+
+def count_brackets(text: bytes) -> int:
+    """Count the brackets that open a list, or stand in a text."""
+    return int(np.count_nonzero(np.frombuffer(text, np.uint8) == OPENING))
+
+
+def has_lengths(data: Any, shape: Sequence[int]) -> bool:
+    """Return whether lists are as long as a shape says, whatever the innermost have."""
+    rows = list(data)
+    if len(rows) != shape[0] or set(map(type, rows)) != {simdjson.Array}:
+        return False
+    if len(shape) == 2:
+        return set(map(len, rows)) == {shape[1]}
+    return all(has_lengths(row, shape[1:]) for row in rows)
+
+
+def is_outlined(text: bytes, shape: Sequence[int], others: int) -> bool:
+    """Return whether a document without its numbers has the pattern of a shape, and no more."""
     outlined, pattern = outline(text), b""
     for extent in reversed(shape):
         pattern = b"[" + ((pattern + b",") * extent)[:-1] + b"]"

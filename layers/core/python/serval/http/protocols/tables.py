@@ -147,7 +147,7 @@ def _lazy_numbers(table: Table, shape: Sequence[int]) -> Array | None:
         numbers = np.frombuffer(table.cells.as_buffer(of_type="d"))
     except (TypeError, ValueError):
         return None
-    if not is_even(table.text, shape, table.others):
+    if not is_even(table.cells, table.text, shape, table.others):
         check_nesting("data", shape, table.cells)
     return numbers
 
