@@ -49,6 +49,7 @@ def open_to(item: dict[str, Any]) -> Signature:
         (tensor(data=7), "tensor 'x': data: an array expected, got 7"),
         (tensor(data=[[1], [2]]), r"nested data does not follow shape \[1, 2\] on axis 0"),
         (tensor(data=[[[1], [2]]]), r"data is nested deeper than shape \[1, 2\]"),
+        (tensor(data=[[1, [2]]]), r"data is nested deeper than shape \[1, 2\]"),
         (tensor(shape=[-1, 2]), r"tensor 'x': shape \[-1, 2\]: -1 is not an extent"),
         (tensor(shape=[2**63, 2]), "is not an extent"),
         (tensor(shape=[2.0, 1]), "2.0 is not an extent"),

@@ -175,7 +175,7 @@ def check_nesting(name: str, shape: Sequence[int], rows: Any, axis: int = 0) -> 
     if axis + 1 < len(shape):
         for row in rows:
             check_nesting(name, shape, row, axis + 1)
-    elif len(rows) and isinstance(rows[0], simdjson.Array):
+    elif simdjson.Array in set(map(type, rows)):
         raise InvalidTensor(name, f"data is nested deeper than shape {list(shape)}")
 
 
