@@ -18,6 +18,8 @@ from serval_cli.local.launcher.patches.functions.environments.memory import Proc
 
 PAUSE_SECONDS = 0.2
 """Time between two looks; Linux records peaks of memory, so none is missed."""
+FAMILY_SECONDS = 1.0
+"""Time between two looks at what environments have started: all processes are listed for it."""
 
 
 class Watch:
@@ -103,12 +105,15 @@ class Watchdog:
             watch.close()
 
     def _run(self) -> None:
+        listed = -math.inf
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._watches)
                 watches = list(self._watches)
             next_deadline = min(watch.deadline for watch in watches) - time.monotonic()
             time.sleep(max(0.0, min(PAUSE_SECONDS, next_deadline)))
-            processes = memory.list_processes()
+            processes: Collection[Process] = ()
+            if time.monotonic() - listed >= FAMILY_SECONDS:
+                processes, listed = memory.list_processes(), time.monotonic()
             for watch in watches:
                 watch.look(processes)
