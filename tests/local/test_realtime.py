@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import gzip
+import importlib
 import json
 import threading
 from typing import Any
@@ -9,13 +10,17 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from sklearn.datasets import load_iris
 
-from models.iris import build as iris
 from tests.fakes.inference import identity
 from tests.local.conftest import LocalStage
 
 CLIENTS, REQUESTS = 50, 20
+
+
+@pytest.fixture
+def iris() -> Any:
+    """Import how the example is trained: scikit-learn takes seconds, for which no other waits."""
+    return importlib.import_module("models.iris.build")
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +47,10 @@ def outputs(reply: httpx.Response) -> dict[str, Any]:
     return {output["name"]: output for output in reply.json()["outputs"]}
 
 
-def test_all_150_flowers_are_answered_as_scikit_learn_does(client: httpx.Client) -> None:
+def test_all_150_flowers_are_answered_as_scikit_learn_does(iris: Any, client: httpx.Client) -> None:
     rows, _, species, _ = iris.measured()
     model = iris.train(rows, species)
-    flowers = load_iris().data.astype(np.float32)
+    flowers = iris.load_iris().data.astype(np.float32)
     answered = outputs(client.post("/v2/models/iris/infer", json=request(flowers)))
     probabilities = np.array(answered["probabilities"]["data"]).reshape(150, 3)
     assert answered["label"]["data"] == model.predict(flowers).tolist()
@@ -189,8 +194,10 @@ def test_a_lost_artifact_fails_a_request_and_not_the_ones_after_its_return(
     assert outputs(client.post(path, json={"inputs": [item]}))["y"]["data"] == [1.5]
 
 
-def test_fifty_clients_at_once_get_right_answers(stage: LocalStage, published_models: None) -> None:
-    flowers = load_iris().data.astype(np.float32)
+def test_fifty_clients_at_once_get_right_answers(
+    iris: Any, stage: LocalStage, published_models: None
+) -> None:
+    flowers = iris.load_iris().data.astype(np.float32)
     rows, _, species, _ = iris.measured()
     labels = iris.train(rows, species).predict(flowers).tolist()
     bodies = [json.dumps(request(flowers[n : n + 1])) for n in range(150)]
