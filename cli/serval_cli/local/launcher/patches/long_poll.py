@@ -1,7 +1,7 @@
 """Let long polls of a queue answer within 10 ms of a message's arrival.
 
-Without messages they look as rarely as the emulator does by itself, so that waiting workers leave
-the machine to others.
+Without messages they look three times a second, for what has waited or was hidden long enough; the
+emulator by itself looks ten times.
 """
 
 import asyncio
@@ -14,6 +14,8 @@ from serval_cli.local.launcher.emulator import Emulator
 NAMES = ("sqs/asyncio/sleep", "sqs/asyncio/iscoroutine", "sqs/esm_wake/set")
 LOOK_SECONDS = 0.01
 """Least time between two looks of a poll."""
+EMULATORS_SECONDS, IDLE_SECONDS = 0.1, 0.3
+"""Time between two looks without a message, by the emulator itself and here."""
 
 
 class WakingSleeps:
@@ -27,7 +29,9 @@ class WakingSleeps:
         self._sent = 0
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep until a message is sent to any queue, or for the given time."""
+        """Sleep until a message is sent to any queue, or for about the given time."""
+        if seconds >= EMULATORS_SECONDS:
+            seconds = max(seconds, IDLE_SECONDS)
         sent = self._sent
         await asyncio.sleep(min(seconds, LOOK_SECONDS))
         loop, woken = asyncio.get_running_loop(), asyncio.Event()
