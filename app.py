@@ -11,9 +11,10 @@ from stacks.api.api_stack import ApiStack
 from stacks.api.models_stack import ModelsStack
 from stacks.fleets.fleets_stack import FleetsStack
 from stacks.rollouts.stand_ins import StandIns
+from stacks.stage.bundle_folders import DeclaredTwice
 from stacks.stage.capacity import StageTooLarge, TooMuchToTell, check_capacity
 from stacks.stage.context import Context, InvalidContext
-from stacks.stage.deployed_models import DeclaredTwice, read_models
+from stacks.stage.deployed_models import read_models
 from stacks.stage.handler_code import HandlerNotDeployable
 from stacks.stage.layers import LayersNotBuilt
 from stacks.stage.stage import Stage

@@ -73,7 +73,7 @@ class BatchJobs(Construct):
         self.machine = self._batch.machine
         self._start_on_uploads(storage.data.bucket_name, dead_letters)
         self.schedules = BatchSchedules(
-            self, "Schedules", stage=stage, machine=self.machine, bundles=models.scheduled
+            self, "Schedules", stage=stage, machine=self.machine, scheduled=models.scheduled
         )
         endpoint = self._endpoint(models, shard_memory_mib)
         api.route(endpoint, *ROUTES)

@@ -10,7 +10,7 @@ from aws_cdk.aws_scheduler import CfnSchedule, CfnScheduleGroup
 from aws_cdk.aws_stepfunctions import IStateMachine
 from constructs import Construct
 
-from serval.bundles.bundle import Bundle, Retrain, Schedule
+from serval.bundles.bundle import Retrain, Schedule
 from serval.bundles.schedules import (
     RETRAIN_DETAIL_TYPE,
     RETRAIN_SOURCE,
@@ -21,6 +21,7 @@ from serval.bundles.schedules import (
     retrain_detail,
     schedule_name,
 )
+from stacks.stage.clock_entries import ClockEntries
 from stacks.stage.dead_letters import dead_letter_queue
 from stacks.stage.grants import GrantedRole
 from stacks.stage.stage import Stage
@@ -42,7 +43,7 @@ class BatchSchedules(Construct):
         *,
         stage: Stage,
         machine: IStateMachine,
-        bundles: Mapping[str, Bundle],
+        scheduled: Mapping[str, ClockEntries],
     ) -> None:
         super().__init__(scope, id_)
         self._machine, self._group_name = machine, group_name(stage.name)
@@ -60,10 +61,10 @@ class BatchSchedules(Construct):
         ours = {"StringEquals": {"events:source": RETRAIN_SOURCE}}
         self._role.allow(["events:PutEvents"], [self._bus], ours)
         self._role.allow(["sqs:SendMessage"], [self.dead_letters.queue_arn])
-        for model, bundle in bundles.items():
-            for schedule in bundle.schedules:
+        for model, entries in scheduled.items():
+            for schedule in entries.schedules:
                 self._job(model, schedule)
-            for retrain in bundle.retrain:
+            for retrain in entries.retrain:
                 self._event(model, retrain)
 
     def _job(self, model: str, schedule: Schedule) -> None:

@@ -5,14 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from serval.bundles.bundle import MODEL_YAML, Bundle, read_bundle
-from serval.bundles.handlers import with_handler
+from serval.bundles.bundle import MODEL_YAML, Bundle
 from serval.bundles.runtime_section import Runtime
 from serval.bundles.schedules import dead_letters_name
 from serval.errors import BundleRefused
 from serval.fleets.declaration import FLEETS_YAML, Fleet, read_fleets
 from serval.fleets.prices import PRICES
-from serval.handlers.conventions import HANDLER_FILES
 from serval.models.deployed_fleets import DeployedFleet, Fleets
 from serval.models.resource_names import (
     DEAD,
@@ -24,17 +22,12 @@ from serval.models.resource_names import (
 )
 from serval.models.server_declaration import ONE_MODEL
 from serval.models.version import HANDLER_MEMORY_MIB
+from stacks.stage.bundle_folders import DeclaredTwice, read_model_folder
+from stacks.stage.clock_entries import ClockEntries, entries_of, read_schedules
 
 SHARED = "*"
 """Stands for all models without a function of their own."""
 STAGE = "any"
-
-
-class DeclaredTwice(ValueError):
-    """Two folders declare the same model, and one of them needs a deploy."""
-
-    def __init__(self, path: Path, model: str) -> None:
-        super().__init__(f"{path}: model {model!r} is declared in another folder too")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +44,8 @@ class DeployedModels:
     """The same fleets as declared in ``fleets.yaml``."""
     servers: Mapping[str, Runtime]
     """Fleet → the inference server beside its worker, where there is one."""
-    scheduled: Mapping[str, Bundle]
-    """Model → its bundle, for bundles with schedules."""
+    scheduled: Mapping[str, ClockEntries]
+    """Model → what starts by the clock, for bundles with schedules."""
     handlers: Mapping[str, Path]
     """Model → its bundle's folder, for custom Python on Lambda."""
     fleet_handlers: Mapping[str, Path]
@@ -127,7 +120,7 @@ def read_models(models: Path, fleets: Path | None, *, light_alone: bool = False)
         fleets=deployed,
         declared={name: declared[name] for name in deployed.by_name},
         servers=servers,
-        scheduled={name: bundle for name, bundle in bundles.items() if _by_the_clock(bundle)},
+        scheduled=read_schedules(models, bundles),
         handlers={
             name: folder for name, (bundle, folder) in folders.items() if _is_light_handler(bundle)
         },
@@ -146,7 +139,7 @@ def _writes(bundle: Bundle) -> bool:
 def _bundles(models: Path) -> Mapping[str, tuple[Bundle, Path]]:
     bundles: dict[str, tuple[Bundle, Path]] = {}
     for path in sorted(models.glob(f"*/{MODEL_YAML}")):
-        bundle = _read(path)
+        bundle = read_model_folder(path)
         other, _ = bundles.setdefault(bundle.name, (bundle, path.parent))
         if other is not bundle and (_needs_deploy(other) or _needs_deploy(bundle)):
             raise DeclaredTwice(path, bundle.name)
@@ -172,22 +165,7 @@ def _name_reasons(fleets: Fleets) -> Iterator[str]:
 def _needs_deploy(bundle: Bundle) -> bool:
     compute = bundle.compute
     own = compute.memory_mib is not None or _is_light_handler(bundle)
-    return own or compute.fleet is not None or _by_the_clock(bundle)
-
-
-def _by_the_clock(bundle: Bundle) -> bool:
-    return bool(bundle.schedules or bundle.retrain)
-
-
-def _read(path: Path) -> Bundle:
-    """Read a ``model.yaml``, naming its folder in errors."""
-    try:
-        bundle = read_bundle(path.read_bytes())
-        candidates = (*(file.path for file in HANDLER_FILES), bundle.artifact)
-        return with_handler(bundle, [one for one in candidates if (path.parent / one).is_file()])
-    except BundleRefused as refused:
-        folder = path.parent.name
-        raise BundleRefused([f"{folder}/{reason}" for reason in refused.reasons]) from None
+    return own or compute.fleet is not None or entries_of(bundle) is not None
 
 
 def _servers(fleets: Fleets, bundles: Mapping[str, Bundle]) -> Mapping[str, Runtime]:

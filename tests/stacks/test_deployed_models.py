@@ -7,6 +7,7 @@ import pytest
 
 from serval.errors import BundleRefused
 from serval.models.deployed_fleets import Fleets
+from stacks.stage.bundle_folders import DeclaredTwice
 from stacks.stage.deployed_models import DeployedModels, read_models
 from tests.stacks.synthesis import ROOT
 
@@ -116,3 +117,50 @@ def test_models_whose_queues_would_share_a_name_are_refused(
 ) -> None:
     with pytest.raises(BundleRefused, match=rf"model '{models[-1]}': its queue would have another"):
         read(tmp_path, {name: on(name, "gpu") for name in models})
+
+
+SCHEDULED = """
+name: mood
+inputs: [{name: text, datatype: BYTES, shape: [1]}]
+steps: [{name: review, model: reviews}]
+output: review
+schedules:
+  - {name: nightly, cron: "0 3 * * ? *", input: "s3://texts/{date}/", output: "s3://moods/{date}/"}
+"""
+
+
+def write_pipeline(folder: Path, text: str) -> None:
+    (folder / "models/mood").mkdir(parents=True)
+    (folder / "models/mood/pipeline.yaml").write_text(text)
+
+
+def test_a_pipeline_may_start_by_the_clock(tmp_path: Path) -> None:
+    write_pipeline(tmp_path, SCHEDULED)
+    (nightly,) = read(tmp_path, {"plain": "name: plain\n"}).scheduled["mood"].schedules
+    assert (nightly.name, nightly.cron) == ("nightly", "0 3 * * ? *")
+
+
+def test_a_pipeline_without_schedules_asks_nothing_of_a_deploy(tmp_path: Path) -> None:
+    write_pipeline(tmp_path, SCHEDULED.partition("schedules:")[0])
+    assert read(tmp_path, {"plain": "name: plain\n"}).scheduled == {}
+
+
+def test_a_scheduled_pipeline_has_a_name_of_its_own(tmp_path: Path) -> None:
+    write_pipeline(tmp_path, SCHEDULED)
+    with pytest.raises(DeclaredTwice, match="model 'mood' is declared in another folder too"):
+        read(tmp_path, {"other": "name: mood\n"})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "reason"),
+    [
+("0 3 * * ? *", "0 3 * * *", "mood/pipeline.yaml: schedules.0.cron: .* EventBridge"),
+        ("s3://moods", "s3://texts", "mood/pipeline.yaml: schedules.0: "),
+    ],
+)
+def test_a_pipelines_schedule_is_checked_and_its_folder_named(
+    wrong: str, right: str, reason: str, tmp_path: Path
+) -> None:
+    write_pipeline(tmp_path, SCHEDULED.replace(wrong, right))
+    with pytest.raises(BundleRefused, match=reason):
+        read(tmp_path, {"plain": "name: plain\n"})

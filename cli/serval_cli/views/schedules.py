@@ -12,7 +12,8 @@ def schedules(value: Value) -> RenderableType:
     if not value["schedules"]:
         return lines(
             f"stage {value['stage']} has no schedules",
-            "`schedules:` and `retrain:` in models/*/model.yaml make some at the next deploy",
+            "`schedules:` and `retrain:` in models/*/model.yaml make some at the next deploy;",
+            "so does `schedules:` in models/*/pipeline.yaml",
         )
     shown = table("schedule", "model", "starts", "expression (UTC)", "next", "input → output")
     for schedule in value["schedules"]:

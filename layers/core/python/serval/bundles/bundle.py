@@ -5,6 +5,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -174,6 +175,13 @@ class Retrain(Section):
     """As in ``schedules``."""
 
 
+def expect_distinct(declared: Sequence[Schedule | Retrain], keys: str) -> None:
+    """Refuse, with ``ValueError``, two that have the same name."""
+    names = [one.name for one in declared]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"{keys}: the name {repeated[0]!r} is repeated")
+
+
 class Bundle(Section):
     """A model and how to serve it. Only ``name`` is required."""
 
@@ -229,9 +237,7 @@ class Bundle(Section):
 
     @model_validator(mode="after")
     def _check_schedule_names(self) -> Self:
-        names = [one.name for one in self.schedules] + [one.name for one in self.retrain]
-        if repeated := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"schedules and retrain: the name {repeated[0]!r} is repeated")
+        expect_distinct([*self.schedules, *self.retrain], "schedules and retrain")
         return self
 
     def to_json(self) -> dict[str, Any]:

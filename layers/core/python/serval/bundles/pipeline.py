@@ -9,7 +9,14 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, JsonValue, model_validator
 
-from serval.bundles.bundle import BundlePath, DeclaredTensor, Name, RolloutSection
+from serval.bundles.bundle import (
+    BundlePath,
+    DeclaredTensor,
+    Name,
+    RolloutSection,
+    Schedule,
+    expect_distinct,
+)
 from serval.models.storage import VERSION
 from serval.models.version import PIPELINE
 from serval.pipelines.definition import (
@@ -173,6 +180,13 @@ class Pipeline(Section):
     """File of requests with expected answers, one JSON object per line."""
     golden_tolerance: Annotated[float, Field(ge=0)] | None = None
     """As in ``model.yaml``."""
+    schedules: Annotated[tuple[Schedule, ...], Field(max_length=100)] = ()
+    """Batch jobs that start by the clock, from the next deploy on."""
+
+    @model_validator(mode="after")
+    def _check_schedule_names(self) -> Self:
+        expect_distinct(self.schedules, "schedules")
+        return self
 
     @property
     def artifact(self) -> str:
