@@ -86,6 +86,7 @@ def verify(port: int, upload: str) -> tuple[InMemoryRegistry, dict[str, Any]]:
         uploads=Uploads(artifacts, registry),
         control=RolloutControl(registry),
         presign=artifacts.presign,
+        registry=registry,
         golden_functions={"*": "golden"},
     )
     key = upload_prefix("served", upload) + MANIFEST

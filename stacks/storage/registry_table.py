@@ -98,8 +98,9 @@ class RegistryTable(Construct):
         self._allow(granted, ["dynamodb:GetItem", "dynamodb:PutItem"], MODEL)
 
     def grant_claim(self, granted: Granted) -> None:
-        """Grant claiming uploads."""
+        """Grant claiming uploads, and finding the pipelines that use their models."""
         self._allow(granted, ["dynamodb:UpdateItem"], "CLAIM#*")
+        self._allow(granted, ["dynamodb:Query"], MODELS)
 
     def grant_register(self, granted: Granted) -> None:
         """Grant numbering versions and listing their models."""

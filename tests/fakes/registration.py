@@ -18,7 +18,7 @@ from serval.clock import Clock, timestamp
 from serval.errors import ModelNotFound, ModelVersionNotFound
 from serval.models.registry import Rollout
 from serval.models.route import Route
-from serval.models.version import BundleFile, ModelVersion
+from serval.models.version import PIPELINE, BundleFile, ModelVersion
 
 BUCKET = "artifacts"
 SIGNED = f"&X-Amz-Security-Token={'t' * 1500}"
@@ -131,6 +131,10 @@ class InMemoryRegistry:
 
     def models(self) -> Sequence[str]:
         return sorted(self.listed)
+
+    def pipelines(self) -> Sequence[str]:
+        newest = {name: record for (name, _), record in sorted(self.records.items())}
+        return sorted(name for name, record in newest.items() if record.runtime == PIPELINE)
 
     def route(self, model: str) -> Route:
         self.crashes.before("route")

@@ -82,6 +82,7 @@ class Stage:
             uploads=Uploads(self.bucket, self.registry),
             control=self.control,
             presign=self.bucket.presign,
+            registry=self.registry,
             golden_functions={"*": "golden", "heavy": "golden-heavy"},
         )
         self.verify = Verify(

@@ -118,3 +118,38 @@ def test_the_sixth_pipeline_within_another_is_refused(stage: Stage) -> None:
         "pipeline.yaml: steps.0.model: at most 5 pipelines may call each other: "
         "p5 → p4 → p3 → p2 → p1 → p0"
     )
+
+
+def scale(stage: Stage, factor: float) -> Outcome:
+    number = len(stage.registry.rollouts("scaling")) + 1
+    event = stage.upload("scaling", f"u{number}", scaling_bundle(factor=factor))
+    return stage.roll_out(event)
+
+
+def test_a_model_that_would_break_a_pipeline_is_refused_and_names_it(stage: Stage) -> None:
+    push(stage, "inner", "scaling")
+    push(stage, "outer", "inner", golden=2)
+    outcome = scale(stage, 3.0)
+    assert outcome.status == "refused"
+    assert outcome.reason.startswith(
+        "pipeline 'outer' version 1, which asks 'scaling', would break: golden.jsonl line 1: "
+        "output 'y'"
+    )
+    assert "(have its step ask a version by its number" in outcome.reason
+
+
+def test_a_pipeline_that_pins_a_model_is_not_asked(stage: Stage) -> None:
+    assert push(stage, "pins", "scaling, version: '1'", golden=2).status == "promoted"
+    assert scale(stage, 3.0).status == "running"
+
+
+def test_a_pipeline_that_is_broken_already_is_noted_and_breaks_no_rollout(stage: Stage) -> None:
+    push(stage, "outer", "scaling", golden=2)
+    golden = stage.bucket.objects["models/outer/1/golden.jsonl"]
+    golden[-1] = golden[-1][::-1]
+    assert scale(stage, 3.0).status == "running"
+    report = stage.registry.rollouts("scaling")[-1].details["golden"]
+    assert any(
+        note.startswith("pipeline 'outer' version 1 fails its golden requests without this version")
+        for note in report["notes"]
+    )

@@ -106,9 +106,8 @@ def test_another_signature_is_refused_as_for_any_model(stage: Stage) -> None:
 
 
 def test_the_golden_check_asks_the_versions_that_were_checked(stage: Stage) -> None:
+    stage.roll_out(stage.upload("scaling", "u2", scaling_bundle(factor=5.0)))
     assert publish(stage, LARGEST, golden_jsonl=golden_lines()).status == "promoted"
-    event = stage.upload("scaling", "u2", scaling_bundle(factor=5.0))
-    stage.roll_out(event)
     pinned = LARGEST.replace("model: scaling", "model: scaling, version: '2'")
     outcome = publish(stage, pinned, "u2", golden_jsonl=golden_lines())
     assert "15 given, 6 expected" in outcome.reason

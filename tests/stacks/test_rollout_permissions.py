@@ -27,7 +27,7 @@ RIGHTS = {
     "claim": reading("incoming/*", "models/*")
     | FINDING
     | RECORDING
-    | {"dynamodb:UpdateItem": {"CLAIM#*"}},
+    | {"dynamodb:UpdateItem": {"CLAIM#*"}, "dynamodb:Query": {"MODELS"}},
     "verify": {},
     "optimise": reading("incoming/*", "models/*") | writing("staging/*"),
     "golden": reading("incoming/*", "staging/*", "models/*"),

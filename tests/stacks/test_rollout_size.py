@@ -11,8 +11,10 @@ import pytest
 from serval.aws.s3.artifacts import PRESIGNING, S3Artifacts
 from serval.bundles.manifest import LIMIT_FILES, LIMIT_PATHS_BYTES, Manifest, read_manifest
 from serval.bundles.uploads import StoredObject, Upload, UploadedFile
+from serval.bundles.used_versions import Followers, UsedVersion
 from serval.errors import BundleRefused
 from serval.models.version import BundleFile
+from serval.rollouts.followers import MOST_FOLLOWERS, MOST_USED
 from serval.rollouts.steps import verify as verifying
 from serval.settings import pack
 from tests.stacks.synthesis import Synthesised
@@ -43,7 +45,9 @@ def largest_upload(manifest: Manifest) -> Upload:
         UploadedFile(f.path, f.sha256, StoredObject(prefix + f.path, VERSION_ID, f.size_bytes))
         for f in manifest.files
     ]
-    return Upload(MODEL, ROLLOUT, tuple(files))
+    used = UsedVersion(MODEL, "1" * 10, pinned=False, size_bytes=10**6)
+    followers = Followers((used,) * MOST_FOLLOWERS, (used,) * MOST_USED)
+    return Upload(MODEL, ROLLOUT, tuple(files), followers=followers)
 
 
 def presigning() -> S3Artifacts:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from serval.bundles.manifest import LIMIT_BUNDLE_BYTES, LIMIT_MANIFEST_BYTES, read_manifest
-from serval.bundles.used_versions import UsedVersion
+from serval.bundles.used_versions import NO_FOLLOWERS, Followers, UsedVersion
 from serval.errors import BundleRefused, ModelNotFound
 from serval.models.registry import ModelRegistry, stable_version
 from serval.models.storage import BARE_ARTIFACT, MANIFEST, Incoming, version_prefix
@@ -47,6 +47,7 @@ class Upload:
     files: tuple[UploadedFile, ...]
     used: tuple[UsedVersion, ...] = ()
     """What the steps of a pipeline call."""
+    followers: Followers = NO_FOLLOWERS
 
     @property
     def sources(self) -> Mapping[str, StoredObject]:
@@ -68,7 +69,8 @@ class Upload:
         ]
         used = [each.to_json() for each in self.used]
         described = {"model": self.model, "rollout": self.rollout, "files": files}
-        return described | ({"used": used} if used else {})
+        followers = {"followers": self.followers.to_json()} if self.followers.pipelines else {}
+        return described | ({"used": used} if used else {}) | followers
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Upload":
@@ -87,7 +89,8 @@ class Upload:
             for file in value["files"]
         )
         used = tuple(UsedVersion.from_json(each) for each in value.get("used", ()))
-        return cls(value["model"], value["rollout"], files, used)
+        followers = Followers.from_json(value.get("followers", {}))
+        return cls(value["model"], value["rollout"], files, used, followers)
 
 
 class IncomingArtifacts(Protocol):

@@ -33,6 +33,34 @@ class UsedVersion:
         return cls(**value)
 
 
+@dataclass(frozen=True, slots=True)
+class Followers:
+    """Pipelines whose answers change with the stable version of a model."""
+
+    pipelines: tuple[UsedVersion, ...] = ()
+    """Those that have golden requests, by their stable versions."""
+    used: tuple[UsedVersion, ...] = ()
+    """What their steps call."""
+    left_out: int = 0
+    """Pipelines that are too many to be looked at."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return them as plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Followers":
+        """Read what ``to_json`` returned."""
+        pipelines, used = (
+            tuple(UsedVersion.from_json(each) for each in value.get(key, ()))
+            for key in ("pipelines", "used")
+        )
+        return cls(pipelines, used, value.get("left_out", 0))
+
+
+NO_FOLLOWERS = Followers()
+
+
 def version_of(used: Iterable[UsedVersion], model: str, pinned: str | None) -> str | None:
     """Return the version that a step calls; None if it is not among those that were found."""
     for each in used:

@@ -12,7 +12,7 @@ from serval.errors import ModelNotFound, ModelVersionNotFound, RegistryUnavailab
 from serval.models.registry import Rollout
 from serval.models.route import Route
 from serval.models.storage import META, MODELS_PARTITION, ROUTE, model_partition, version_sort_key
-from serval.models.version import ModelVersion
+from serval.models.version import PIPELINE, ModelVersion
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -73,6 +73,11 @@ class DynamoDBRegistry:
         """List the models that have a route, by name."""
         return [item["sk"] for item in self._query(MODELS_PARTITION)]
 
+    def pipelines(self) -> Sequence[str]:
+        """List the models whose newest version is a pipeline, by name."""
+        listed = self._query(MODELS_PARTITION)
+        return [item["sk"] for item in listed if item.get("runtime") == PIPELINE]
+
     def route(self, model: str) -> Route:
         """Return a model's route, or raise ``ModelNotFound``."""
         if (item := self._item(model_partition(model), ROUTE)) is None:
@@ -130,10 +135,9 @@ class DynamoDBRegistry:
             },
             ConditionExpression=Attr("pk").not_exists(),
         )
+        listed = {"pk": MODELS_PARTITION, "sk": version.model, "runtime": version.runtime}
         description = str(version.bundle.get("description", ""))
-        self.table.put_item(
-            Item={"pk": MODELS_PARTITION, "sk": version.model, "description": description}
-        )
+        self.table.put_item(Item={**listed, "description": description})
 
     def set_route(
         self,

@@ -35,6 +35,7 @@ def build() -> LambdaFunction[Claim]:
             uploads=Uploads(artifacts, registry),
             control=RolloutControl(registry, events.announce),
             presign=artifacts.presign,
+            registry=registry,
             golden_functions={SHARED: settings.golden_function}
             | {model: golden_function_name(settings.stage, model) for model in checked},
         ),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from serval.bundles.uploads import Upload
-from serval.bundles.used_versions import UsedVersion, version_of
+from serval.bundles.used_versions import NO_FOLLOWERS, Followers, UsedVersion, version_of
 from serval.errors import ModelNotFound
 from serval.models.storage import staging_prefix
 from serval.models.version import Form, ModelVersion, locate_published
@@ -25,6 +25,8 @@ class Candidate:
     """None if Lambda runs it."""
     used: tuple[UsedVersion, ...] = ()
     """What the steps of a pipeline call."""
+    followers: Followers = NO_FOLLOWERS
+    """Pipelines that would be answered by it."""
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> "Candidate":
@@ -39,7 +41,7 @@ class Candidate:
         for form in forms:
             locations |= {file.path: (staged + file.path, None) for file in form.files}
         record = verified.candidate(upload.model, forms)
-        return cls(record, locations, verified.fleet, upload.used)
+        return cls(record, locations, verified.fleet, upload.used, upload.followers)
 
     @property
     def golden(self) -> str | None:
@@ -61,13 +63,13 @@ class Candidate:
 
     def locate(self, record: ModelVersion, path: str) -> tuple[str, str | None]:
         """Return the key and the version id of one of its files."""
-        if record.model != self.record.model:  # that of a step
+        if (record.model, record.version) != (self.record.model, self.record.version):
             return locate_published(record, path)
         return self.locations[path]
 
     def stable(self, model: str) -> str:
         """Return the version that the steps of a pipeline call where they pin none."""
-        version = version_of(self.used, model, None)
+        version = version_of((*self.used, *self.followers.used), model, None)
         if version is None:
             raise ModelNotFound(model)
         return version

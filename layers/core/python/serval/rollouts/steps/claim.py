@@ -12,6 +12,7 @@ from serval.foreign import ObjectCreated
 from serval.models.registry import Rollout
 from serval.models.storage import BARE_ARTIFACT, MANIFEST, Incoming, claim_id, parse_key
 from serval.rollouts.control import RolloutControl
+from serval.rollouts.followers import PipelineRegistry, find_followers
 from serval.rollouts.outcomes import ignore_event, refuse_upload
 
 SHARED = "*"
@@ -38,6 +39,7 @@ class Claim:
     control: RolloutControl
     presign: Callable[[StoredObject], str]
     """Makes a URL to read an object, since ``verify`` has no rights of its own."""
+    registry: PipelineRegistry
     golden_functions: Mapping[str, str]
     """Names of the functions ``golden`` by model; ``*`` is the shared one."""
 
@@ -69,11 +71,12 @@ class Claim:
             used, records = find_uses(files, self.uploads.artifacts, self.uploads.registry)
         except BundleRefused as refusal:
             return refuse_upload(refusal.reasons) | names
+        followers = find_followers(rollout.model, self.registry)
         self.control.note(rollout, step="verifying")
         return {
             "outcome": "passed",
             **names,
-            "upload": Upload(rollout.model, rollout.rollout, files, used).to_json(),
+            "upload": Upload(rollout.model, rollout.rollout, files, used, followers).to_json(),
             "urls": {
                 path: self.presign(found)
                 for path, found in [*((file.path, file.source) for file in files), *records.items()]

@@ -12,7 +12,7 @@ takes all memory ends the function, and the state machine reports that.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -39,6 +39,7 @@ from serval.rollouts.golden.fleet_candidate import (
     expect_runnable,
     time_limit,
 )
+from serval.rollouts.golden.follower_answers import ask_followers
 from serval.rollouts.golden.latency import BatchSize, best_batch_size, measure_latency
 from serval.rollouts.golden.memory import MemoryMeter
 from serval.rollouts.golden.requests import GoldenRequest, read_golden
@@ -100,7 +101,10 @@ class GoldenCheck:
             If a file is not as it was verified; trying again may help.
         """
         try:
-            report = self._check_and_measure(Candidate.from_event(event))
+            candidate = Candidate.from_event(event)
+            report = self._check_and_measure(candidate)
+            notes = self._ask_followers(candidate)
+            report = replace(report, notes=(*report.notes, *notes))
         except BundleRefused as refused:
             return {"outcome": "refused", "reasons": list(refused.reasons)}
         except NotCheckable as reason:
@@ -113,13 +117,29 @@ class GoldenCheck:
         store = self.store_of(candidate)
         opening = TimedOpening(self._opening(candidate.record), self.clock)
         with TemporaryDirectory(dir=self.work_folder, prefix="golden-") as folder:
-            golden = self._fetch_golden(candidate, store, Path(folder))
-            inference = self._build_inference(candidate, store, opening, Path(folder))
+            golden = fetch_golden(candidate.record, store, Path(folder))
+            inference = self._build_inference(
+                candidate, store, opening, Path(folder), candidate.stable
+            )
             loaded = load_candidate(inference, candidate)
             answers = self._ask(inference, candidate, loaded, golden)
             if candidate.fleet is not None:
                 return report_stand_in(candidate.fleet, loaded, answers)
             return self._measure(candidate, loaded, answers, opening)
+
+    def _ask_followers(self, candidate: Candidate) -> list[str]:
+        """Ask the pipelines that the candidate would answer, once nothing else is loaded."""
+        store = self.store_of(candidate)
+        with TemporaryDirectory(dir=self.work_folder, prefix="golden-") as folder:
+            here = Path(folder)
+
+            def build(stable: Callable[[str], str]) -> Inference:
+                return self._build_inference(candidate, store, self.open_model, here, stable)
+
+            def fetch(record: ModelVersion) -> tuple[GoldenRequest, ...]:
+                return fetch_golden(record, store, here)
+
+            return ask_followers(candidate, self.find_version, build, fetch)
 
     def _opening(self, record: ModelVersion) -> OpenModel:
         """Return what opens a candidate: ONNX Runtime, or Python."""
@@ -132,24 +152,20 @@ class GoldenCheck:
             )
         return lambda version, path, form: open_handler(version, path)
 
-    def _fetch_golden(
-        self, candidate: Candidate, store: ArtifactStore, folder: Path
-    ) -> tuple[GoldenRequest, ...]:
-        """Fetch and read the golden requests, if the bundle has any."""
-        if candidate.golden is None:
-            return ()
-        file = folder / "golden.jsonl"
-        store.fetch(candidate.record, candidate.golden, file)
-        return read_golden(candidate.golden, file.read_bytes())
-
     def _build_inference(
-        self, candidate: Candidate, store: ArtifactStore, opening: TimedOpening, folder: Path
+        self,
+        candidate: Candidate,
+        store: ArtifactStore,
+        opening: OpenModel,
+        folder: Path,
+        stable: Callable[[str], str],
     ) -> Inference:
-        """Build the inference of ``infer``, with the candidate as its only version."""
+        """Build the inference of ``infer``, which has loaded nothing yet."""
 
         def find(model: str, version: str) -> ModelVersion:
-            own = model == candidate.record.model
-            return candidate.record if own else self.find_version(model, version)
+            own = candidate.record
+            is_own = (model, version) == (own.model, own.version)
+            return own if is_own else self.find_version(model, version)
 
         versions = LoadedVersions(
             find=find,
@@ -160,9 +176,7 @@ class GoldenCheck:
             clock=self.clock,
             cpu_class=self.cpu_class,
             log=self.log,
-            compose=lambda record, loaded: PipelineModel.open(
-                record, loaded, candidate.stable, self.clock
-            ),
+            compose=lambda record, loaded: PipelineModel.open(record, loaded, stable, self.clock),
         )
         return Inference(versions, self.clock)
 
@@ -224,6 +238,18 @@ class GoldenCheck:
             return BatchSize(1, 0.0, "every golden request is empty")
         row = repeat_rows(inputs, 1)
         return best_batch_size(loaded, row, candidate.max_batch_size, self.memory, self.clock)
+
+
+def fetch_golden(
+    record: ModelVersion, store: ArtifactStore, folder: Path
+) -> tuple[GoldenRequest, ...]:
+    """Fetch and read the golden requests of a version, if its bundle has any."""
+    path = record.bundle.get("golden")
+    if path is None:
+        return ()
+    file = folder / "golden.jsonl"
+    store.fetch(record, path, file)
+    return read_golden(path, file.read_bytes())
 
 
 def load_candidate(inference: Inference, candidate: Candidate) -> Loaded:
