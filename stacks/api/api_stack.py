@@ -7,12 +7,12 @@ from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
 from serval.models.resource_names import golden_function_name, inference_function_name
+from serval.models.version import DEFAULT_MEMORY_MIB
 from serval.settings import pack
 from stacks.api.description import Description
 from stacks.api.heavy_models import HeavyModels
 from stacks.api.http_api import ServalHttpApi
 from stacks.api.inference import (
-    SHARED_MEMORY_MIB,
     Inference,
     direct_routes,
     model_routes,
@@ -53,7 +53,7 @@ class ApiStack(Stack):
         )
         layers = Layers(self, "Layers", stage=stage, built=built_layers)
         api = ServalHttpApi(self, "HttpApi", stage=stage)
-        largest_mib = max([SHARED_MEMORY_MIB, *models.graph_memories])
+        largest_mib = max([DEFAULT_MEMORY_MIB, *models.graph_memories])
         streams = Streams(
             Construct(self, "Streams"),
             stage=stage,

@@ -8,6 +8,7 @@ from aws_cdk import Duration
 from constructs import Construct
 
 from serval.models.resource_names import inference_function_name
+from serval.models.version import DEFAULT_MEMORY_MIB
 from serval.settings import InferSettings, pack
 from stacks.stage.deployed_models import SHARED
 from stacks.stage.handler_image import HandlerImage
@@ -18,8 +19,6 @@ from stacks.stage.stage import Stage
 from stacks.storage.storage_stack import StorageStack
 
 INFERENCE_LAYERS = ("core", "inference", "tasks")
-SHARED_MEMORY_MIB = 1769
-"""The least memory that comes with a whole vCPU."""
 EPHEMERAL_STORAGE_MIB = 2048
 TIMEOUT = Duration.seconds(29)
 """The HTTP API gives up after 30 s."""
@@ -41,7 +40,7 @@ class Inference(ServalFunction):
         layers: Layers,
         storage: StorageStack,
         model: str = SHARED,
-        memory_mib: int = SHARED_MEMORY_MIB,
+        memory_mib: int = DEFAULT_MEMORY_MIB,
         code: Path | HandlerImage | None = None,
         own: Sequence[str] = (),
         handlers: Sequence[str] = (),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from aws_cdk import Duration
 from constructs import Construct
 
+from serval.models.version import DEFAULT_MEMORY_MIB
 from serval.rollouts.settings import (
     ClaimSettings,
     ConcludeSettings,
@@ -15,7 +16,7 @@ from serval.rollouts.settings import (
     VerifySettings,
 )
 from serval.settings import Settings, pack
-from stacks.api.inference import EPHEMERAL_STORAGE_MIB, SHARED_MEMORY_MIB
+from stacks.api.inference import EPHEMERAL_STORAGE_MIB
 from stacks.rollouts.golden_check import SEEN, GoldenCheck
 from stacks.stage.acknowledgements import acknowledge
 from stacks.stage.deployed_models import SHARED, DeployedModels
@@ -51,7 +52,7 @@ class RolloutSteps(Construct):
         self._table = storage.registry.table.table_name
         self._bucket = storage.artifacts.bucket.bucket_name
         self.golden = GoldenCheck(
-            self, stage=stage, layers=layers, storage=storage, memory_mib=SHARED_MEMORY_MIB
+            self, stage=stage, layers=layers, storage=storage, memory_mib=DEFAULT_MEMORY_MIB
         )
         self.steps = {
             "claim": self._claim(checked),
@@ -89,7 +90,7 @@ class RolloutSteps(Construct):
             layers=("core", "control", "verification"),
             memory_mib=self._stage.verification_memory_mib,
             timeout=Duration.minutes(15),
-            functions=pack(json.dumps({SHARED: SHARED_MEMORY_MIB, **models.own_functions})),
+            functions=pack(json.dumps({SHARED: DEFAULT_MEMORY_MIB, **models.own_functions})),
             fleets=models.fleets.to_text(),
             ephemeral_storage_mib=EPHEMERAL_STORAGE_MIB,
         )

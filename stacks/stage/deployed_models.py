@@ -21,7 +21,7 @@ from serval.models.resource_names import (
     shards_queue_name,
 )
 from serval.models.server_declaration import ONE_MODEL
-from serval.models.version import HANDLER_MEMORY_MIB
+from serval.models.version import DEFAULT_MEMORY_MIB
 from stacks.stage.bundle_folders import DeclaredTwice, read_model_folder
 from stacks.stage.clock_entries import ClockEntries, entries_of, read_schedules
 
@@ -112,7 +112,7 @@ def read_models(models: Path, fleets: Path | None, *, light_alone: bool = False)
         raise BundleRefused(reasons)
     return DeployedModels(
         own_functions={
-            name: bundle.compute.memory_mib or HANDLER_MEMORY_MIB
+            name: bundle.compute.memory_mib or DEFAULT_MEMORY_MIB
             for name, bundle in bundles.items()
             if bundle.compute.memory_mib is not None or _is_light_handler(bundle)
         },

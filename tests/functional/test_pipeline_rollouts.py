@@ -75,6 +75,16 @@ def test_golden_requests_run_through_the_steps(stage: Stage) -> None:
     assert wrong.reason.startswith("golden.jsonl line 1: answer.largest: 6 given, 7 expected")
 
 
+def test_the_golden_check_times_each_step(stage: Stage) -> None:
+    publish(stage, LARGEST, golden_jsonl=golden_lines())
+    measured = stage.registry.version("twice", "1").measurements
+    assert measured["steps_p50_ms"].keys() == {"once", "largest"}
+    assert sum(measured["steps_p50_ms"].values()) > 0
+    assert stage.registry.version("scaling", "1").measurements.keys() == measured.keys() - {
+        "steps_p50_ms"
+    }
+
+
 def test_golden_requests_of_tensors_run_too(stage: Stage) -> None:
     def tensor(name: str, *data: float) -> dict[str, Any]:
         return {"name": name, "datatype": "FP32", "shape": [1, 3], "data": data}

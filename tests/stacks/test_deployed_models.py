@@ -154,7 +154,7 @@ def test_a_scheduled_pipeline_has_a_name_of_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "right", "reason"),
     [
-("0 3 * * ? *", "0 3 * * *", "mood/pipeline.yaml: schedules.0.cron: .* EventBridge"),
+        ("0 3 * * ? *", "0 3 * * *", "mood/pipeline.yaml: schedules.0.cron: .* EventBridge"),
         ("s3://moods", "s3://texts", "mood/pipeline.yaml: schedules.0: "),
     ],
 )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from layers.dependencies.declarations import VARIANTS
-from serval.models.version import HANDLER_MEMORY_MIB
+from serval.models.version import DEFAULT_MEMORY_MIB
 from serval.settings import unpack
 from serval_cli.deploy.assembly import read_notes
 from stacks.rollouts.stand_ins import StandIns
@@ -53,7 +53,7 @@ def models(tmp_path: Path) -> Path:
 
 def test_a_handler_gets_functions_of_its_own(models: Path) -> None:
     deployed = read_models(models, None)
-    assert deployed.own_functions == {"large": 3008, "shelf": HANDLER_MEMORY_MIB}
+    assert deployed.own_functions == {"large": 3008, "shelf": DEFAULT_MEMORY_MIB}
     assert {name: folder.name for name, folder in deployed.handlers.items()} == {
         "large": "large",
         "shelf": "shelf",

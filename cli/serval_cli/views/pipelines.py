@@ -18,6 +18,7 @@ def tree(value: Value) -> RenderableType:
     head = f"{value['pipeline']} version {value['version']}"
     if value["description"]:
         head += f": {value['description']}"
+    head += write_measurement(value)
     grown = Tree(Text(head))
     steps = {step["name"]: step for step in value["steps"]}
     inputs = {each["name"]: each for each in value["inputs"]}
@@ -49,7 +50,14 @@ def describe_step(step: Value) -> str:
     """Write a step on one line."""
     each = f", for each of {step['map']}" if "map" in step else ""
     when = f", when {step['when']}" if "when" in step else ""
-    return f"{step['name']}: {describe_kind(step)}{each}{when}"
+    return f"{step['name']}: {describe_kind(step)}{each}{when}{write_measurement(step)}"
+
+
+def write_measurement(value: Value) -> str:
+    """Write what the golden check measured, if it did."""
+    if "p50_ms" not in value:
+        return ""
+    return f" · p50 {value['p50_ms']:.3g} ms, ${value['usd_per_million']:.3g} a million"
 
 
 def describe_kind(step: Value) -> str:

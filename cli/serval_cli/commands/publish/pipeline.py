@@ -4,10 +4,11 @@ from typing import Annotated, Any
 
 import typer
 
+from serval.batch.job.cost import PRICES
 from serval.models.metadata import pipeline_steps
 from serval.models.registry import ModelRegistry
 from serval.models.storage import VERSION
-from serval.models.version import PIPELINE
+from serval.models.version import DEFAULT_MEMORY_MIB, PIPELINE
 from serval.pipelines.definition import PipelineDefinition
 from serval.pipelines.plan import make_plan
 from serval_cli.failures import CommandFailed
@@ -59,10 +60,12 @@ def describe_pipeline(
     definition = PipelineDefinition.from_json(record.bundle)
     plan = make_plan(definition)
     listed = {step["name"]: step for step in pipeline_steps(record)}
+    taken = record.measurements.get("steps_p50_ms", {})
     return {
         "pipeline": model,
         "version": record.version,
         "description": record.bundle.get("description", ""),
+        **measure(record.measurements.get("p50_ms")),
         "inputs": [spec.to_json() for spec in record.signature.inputs],
         "steps": [
             {
@@ -70,6 +73,7 @@ def describe_pipeline(
                 "reads": sorted(plan.steps[step.name].reads),
                 **({"when": step.when} if step.when else {}),
                 **({"stands_in": step.fallback} if step.fallback else {}),
+                **measure(taken.get(step.name)),
             }
             for step in definition.steps
         ],
@@ -77,3 +81,11 @@ def describe_pipeline(
         "output_reads": sorted({name for read in plan.reading.values() for name in read.names}),
         "outputs": [spec.to_json() for spec in record.signature.outputs],
     }
+
+
+def measure(p50_ms: float | None) -> dict[str, float]:
+    """Return a time, and what a million of them cost in the function that models share."""
+    if p50_ms is None:
+        return {}
+    gb_seconds = p50_ms * 1e3 * DEFAULT_MEMORY_MIB / 1024  # of a million
+    return {"p50_ms": p50_ms, "usd_per_million": round(gb_seconds * PRICES.lambda_gb_second, 4)}

@@ -1,5 +1,6 @@
 """``serval pipeline show`` and ``serval push`` of a pipeline."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -77,6 +78,19 @@ def test_a_pipeline_is_shown_as_a_tree(terminal: Terminal) -> None:
 
 def test_a_pipeline_is_shown_as_mermaid(terminal: Terminal) -> None:
     assert show(terminal, "sums", "--mermaid").out == MERMAID
+
+
+def test_what_the_golden_check_measured_is_shown_with_its_price(
+    terminal: Terminal, edge: InMemoryEdge
+) -> None:
+    measured = {"p50_ms": 0.5, "steps_p50_ms": {"first": 0.1, "total": 0.25}}
+    edge.records["sums", "1"] = replace(edge.records["sums", "1"], measurements=measured)
+    head, _, total, first, *_ = show(terminal, "sums").out.splitlines()
+    assert head == "sums version 1: Adds things · p50 0.5 ms, $0.0115 a million"
+    assert total.endswith('x[0][0] > "0" · p50 0.25 ms, $0.0058 a million')
+    assert first.endswith("version 1 · p50 0.1 ms, $0.0023 a million")
+    steps = show(terminal, "sums", "--json").value["steps"]
+    assert [step.get("p50_ms") for step in steps] == [0.1, None, 0.25], "a step that never ran"
 
 
 def test_a_pipeline_is_shown_as_json(terminal: Terminal) -> None:

@@ -25,8 +25,9 @@ from serval.models.task_signature import (
 TAG_PLACE = 16
 """The number of characters before the tag, which are those of a second or of a hash."""
 TAG_DIGITS = 10
-HANDLER_MEMORY_MIB = 1769
-"""Memory of a handler's function if it declares none: the least that has a whole vCPU."""
+DEFAULT_MEMORY_MIB = 1769
+"""Memory of the functions that models share, and of a handler's that declares none: the least
+that has a whole vCPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +160,7 @@ class ModelVersion:
         if self.runtime != "python" or self.on_fleet:
             return 0
         compute: Mapping[str, Any] = self.bundle.get("compute", {})
-        return int(compute.get("memory_mib") or HANDLER_MEMORY_MIB)
+        return int(compute.get("memory_mib") or DEFAULT_MEMORY_MIB)
 
     def file(self, path: str) -> BundleFile:
         """Find a file of the bundle or of a form by its path."""

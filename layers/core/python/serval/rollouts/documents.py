@@ -5,7 +5,7 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from serval.models.signature import Signature
@@ -122,6 +122,8 @@ class GoldenReport:
     p50_ms: float | None = None
     """Time to run the model on a golden request, as ``infer`` in Server-Timing."""
     p95_ms: float | None = None
+    steps_p50_ms: Mapping[str, float] = field(default_factory=dict)
+    """Step → time that it takes; of pipelines alone."""
     peak_memory_mib: float | None = None
     """Of the whole process while it loaded and answered."""
     best_batch_size: int | None = None
@@ -140,6 +142,11 @@ class GoldenReport:
         for name, digits in DIGITS.items():
             if report[name] is not None:
                 report[name] = round(report[name], digits)
+        del report["steps_p50_ms"]
+        if self.steps_p50_ms:
+            digits = DIGITS["p50_ms"]
+            steps = {name: round(ms, digits) for name, ms in self.steps_p50_ms.items()}
+            report["steps_p50_ms"] = steps
         return report
 
     @classmethod

@@ -1,7 +1,7 @@
 """Time a loaded model: the latency of a request, and the batch size of the best throughput."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 
@@ -10,6 +10,7 @@ from serval.inference.loaded import Loaded
 from serval.inference.run import is_for_task, run_version_task
 from serval.inference.runtimes import RuntimeFailed
 from serval.models.tensor import Tensor
+from serval.pipelines.model import PipelineModel
 from serval.rollouts.golden.memory import MemoryMeter
 from serval.rollouts.golden.sample import repeat_rows, size_bytes
 
@@ -32,6 +33,8 @@ class Latency:
     p50_ms: float
     p95_ms: float
     runs: int
+    steps_p50_ms: Mapping[str, float]
+    """Step → median of the runs in which it ran; of a pipeline alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +57,24 @@ def run(loaded: Loaded, inputs: Sequence[Tensor]) -> list[Tensor]:
 def measure_latency(loaded: Loaded, requests: Sequence[Sequence[Tensor]], clock: Clock) -> Latency:
     """Run the requests in turn, for 30 runs and 0.5 s, or for 5,000 runs, or for 20 s."""
     taken: list[float] = []
+    steps: dict[str, list[float]] = {}
     started = now = clock()
     for inputs in cycle(requests):
         run(loaded, inputs)
         before, now = now, clock()
         taken.append(now - before)
+        if isinstance(loaded.model, PipelineModel):
+            for name, milliseconds in loaded.model.times.steps_ms:
+                steps.setdefault(name, []).append(milliseconds)
         if is_enough(len(taken), now - started):
             break
     taken.sort()
-    return Latency(quantile(taken, 0.5) * 1e3, quantile(taken, 0.95) * 1e3, len(taken))
+    return Latency(
+        quantile(taken, 0.5) * 1e3,
+        quantile(taken, 0.95) * 1e3,
+        len(taken),
+        {name: quantile(sorted(each), 0.5) for name, each in steps.items()},
+    )
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:

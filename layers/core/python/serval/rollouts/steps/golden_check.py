@@ -213,6 +213,7 @@ class GoldenCheck:
             rows=answers.rows,
             p50_ms=latency.p50_ms,
             p95_ms=latency.p95_ms,
+            steps_p50_ms=latency.steps_p50_ms,
             peak_memory_mib=peak_memory_mib,
             best_batch_size=batch.rows,
             rows_per_second=batch.rows_per_second or None,
