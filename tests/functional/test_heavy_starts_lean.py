@@ -26,6 +26,7 @@ ENVIRONMENT = {
     "WAITING_PLACES": "40",
     "DATA_BUCKET": "data",
     "ARTIFACT_BUCKET": "artifacts",
+    "GOLDEN_FUNCTION": "golden",
 }
 
 
@@ -62,3 +63,8 @@ def imported(function: str, *layers: Path) -> set[str]:
 )
 def test_a_function_imports_what_it_needs_and_no_more(function: str, unneeded: set[str]) -> None:
     assert not imported(function) & (NEVER | unneeded)
+
+
+@pytest.mark.parametrize("function", ["claim", "conclude", "evaluate", "register"])
+def test_a_rollout_s_steps_start_without_what_their_layers_lack(function: str) -> None:
+    assert not imported(function) & NUMERIC

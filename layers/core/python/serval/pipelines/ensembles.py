@@ -15,10 +15,12 @@ evaluates.
 import hashlib
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from serval.models.tensor import Tensor
 from serval.pipelines.steps import Draw, StepDefinition
+
+if TYPE_CHECKING:  # functions that only read declarations have no numpy
+    from serval.models.tensor import Tensor
 
 KINDS = ("any_of", "all_of", "split", "cascade")
 COMBINED = ("vote", "mean", "max")
@@ -123,7 +125,7 @@ def _divide(weights: Sequence[int]) -> list[Draw]:
     return [Draw(end - own, end, ends[-1]) for own, end in zip(weights, ends, strict=True)]
 
 
-def draw_number(pipeline: str, step: str, total: int, inputs: Sequence[Tensor]) -> int:
+def draw_number(pipeline: str, step: str, total: int, inputs: "Sequence[Tensor]") -> int:
     """Draw the number of a request for a split, 0 or more and less than ``total``.
 
     Every engine draws the same for the same inputs, in the order of the definition, whichever
