@@ -113,7 +113,9 @@ def test_a_step_follows_the_stable_version_of_its_model(ready: Bench) -> None:
     ready.edge.publish("ten", "2", plus(20), TWO_COLUMNS)
     assert outputs(ask(ready))["total"] == [12, 13], "the route is remembered for five seconds"
     ready.clock.seconds += 6
-    assert outputs(ask(ready))["total"] == [22, 23]
+    reply = ask(ready)
+    assert outputs(reply)["total"] == [22, 23]
+    assert reply["headers"]["serval-step-versions"] == "first=1, second=2"
     assert outputs(ask(ready, "pinned"))["total"] == [12, 13]
 
 

@@ -98,6 +98,7 @@ def test_every_cache_says_what_it_is_kept_by() -> None:
         "pipelines/check.PipelineCheck._given",
         "pipelines/reading.Reading.parts",
         "pipelines/reading.Reading.whole",
+        "pipelines/run.StepTimes.versions",
         "pipelines/run_values.RunValues._views",
         "pipelines/run_values.RunValues.values",
     }

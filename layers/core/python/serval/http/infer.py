@@ -135,13 +135,16 @@ class InferEndpoint:
         infer_ms = (self.clock() - before) * 1e3
         steps_ms: Sequence[tuple[str, float]] = ()
         late_ms = 0.0
+        asked_versions: dict[str, str] = {}
         if loaded.record.runtime == PIPELINE:
             times = cast("PipelineModel", loaded.model).times
             steps_ms, late_ms = times.steps_ms, times.load_ms
+            asked_versions = name_versions(times.versions)
         written = asked.write(answer)
         headers = {
             "content-type": written.content_type,
             **written.headers,
+            **asked_versions,
             "serval-model-version": version,
             "server-timing": server_timing(infer_ms - late_ms, load_ms + late_ms, steps_ms),
         }
@@ -176,3 +179,9 @@ class InferEndpoint:
         """Count an error if it is the version's."""
         if fault_of(error) == "version":
             self.metrics.count_failure(model, track)
+
+
+def name_versions(versions: Mapping[str, str]) -> dict[str, str]:
+    """Write the header that names the versions which a pipeline's steps asked, if any did."""
+    named = ", ".join(f"{step}={version}" for step, version in versions.items())
+    return {"serval-step-versions": named} if named else {}

@@ -71,6 +71,10 @@ VERSION_HEADER = header(
 )
 RESPONSE_HEADERS = {
     "serval-model-version": {"description": "Version that answered.", "schema": VERSION},
+    "serval-step-versions": {
+        "description": "Of a pipeline: its steps, each with the version that it asked.",
+        "schema": TEXT,
+    },
     "Server-Timing": {
         "description": "Milliseconds of `load` (first request of a version only), `queue` (on a "
         "fleet) and `infer`.",

@@ -116,6 +116,7 @@ class PipelineModel:
             before = self.clock()
             loaded = self.versions.get(model, version)
             self.times.load_ms += (self.clock() - before) * SECOND
+        self.times.versions[step.name] = version
         bound = self._bound.get(step.name)
         if bound is None or bound.version != version:
             bound = self._bound[step.name] = self._bind(planned, loaded)

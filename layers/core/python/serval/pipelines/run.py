@@ -66,6 +66,8 @@ class StepTimes:
     steps_ms: list[tuple[str, float]] = field(default_factory=list)
     load_ms: float = 0.0
     """To load versions that they call, which is not in ``steps_ms``."""
+    versions: dict[str, str] = field(default_factory=dict)
+    """Step or part → the version that it asked."""
 
 
 class NestedPipeline(Protocol):
