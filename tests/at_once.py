@@ -26,6 +26,7 @@ STAGES: Mapping[str, Sequence[str]] = {
         "fleet_clients",
         "fleets",
         "fleet_failures",
+        "durable_pipelines",
         "fleets_under_fire",
         "handlers",
     ),

@@ -125,6 +125,7 @@ class AsyncRequests(Construct):
         """Declare the function that waits, with little memory since idle time is billed."""
         function = self._function("wait", "inference", settings, memory_mib=256)
         self._allow_to_make_requests(function)
+        self._rights.grant_send_light(function)
         self._storage.registry.grant_issue(function)
         self._storage.requests.grant_read(function)
         return function

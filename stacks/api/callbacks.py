@@ -8,6 +8,7 @@ from constructs import Construct
 from serval.models.resource_names import DEAD, callbacks_queue_name
 from serval.requests.callbacks.messages import ATTEMPTS
 from serval.requests.settings import CallbackSettings
+from stacks.api.light_requests import pipelines_machine
 from stacks.stage.acknowledgements import acknowledge
 from stacks.stage.dead_letters import RETENTION, dead_letter_queue
 from stacks.stage.layers import Layers
@@ -72,6 +73,8 @@ class Callbacks(Construct):
         storage.data.grant_answers(self.function)
         storage.registry.grant_routes(self.function)
         storage.registry.grant_secrets(self.function)
+        # A token names its task: without one, no task can be ended.
+        self.function.allow(["states:SendTaskSuccess"], [pipelines_machine(self, stage)])
         # Polling takes about 648,000 calls a month (docs/decisions/0030).
         acknowledge(self.function, {"Serverless-LambdaEventSourceMappingDestination": QUEUED})
         self.function.function.add_event_source(

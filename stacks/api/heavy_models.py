@@ -13,6 +13,7 @@ from stacks.api.streams import Streams
 from stacks.fleets.control import FleetControl
 from stacks.fleets.rights import FleetRights
 from stacks.fleets.sagemaker.control import EndpointControl
+from stacks.pipelines.durable_pipelines import DurablePipelines
 from stacks.stage.layers import Layers
 from stacks.stage.serval_function import ServalFunction
 from stacks.stage.stage import Stage
@@ -73,10 +74,22 @@ class HeavyModels(Construct):
             streams=streams,
             answer_memory_mib=answer_memory_mib,
         )
+        pipelines = DurablePipelines(
+            self,
+            "Pipelines",
+            stage=stage,
+            layers=layers,
+            storage=storage,
+            rights=rights,
+            control=control,
+            memory_mib=answer_memory_mib,
+            handlers=handlers,
+        )
         self.wait = requests.wait
         self.functions: Sequence[ServalFunction] = [
             *requests.functions,
             light.function,
+            pipelines.function,
             callbacks.function,
             *endpoints.functions,
             *control.functions,

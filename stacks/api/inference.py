@@ -28,8 +28,8 @@ class Inference(ServalFunction):
     """``infer`` for every model, or ``infer-<model>`` for the only model it may read.
 
     The former hands calls of models that have their ``own`` to these, and those of models on fleets
-    to ``wait``: routes lead there for the paths that are called most, since a stack has 500
-    resources.
+    and of durable pipelines to ``wait``. Routes lead there for the paths that are called most,
+    since a stack has 500 resources.
     """
 
     def __init__(
@@ -50,9 +50,10 @@ class Inference(ServalFunction):
     ) -> None:
         only = None if model == SHARED else model
         waiting = {}
-        if wait is not None and on_fleets:
-            waiting["fleet_models"] = pack(json.dumps(list(on_fleets)))
+        if wait is not None:
             waiting["wait_function"] = wait.function.function_name
+        if on_fleets:
+            waiting["fleet_models"] = pack(json.dumps(list(on_fleets)))
         super().__init__(
             scope,
             f"infer-{only}" if only else "infer",
@@ -85,7 +86,7 @@ class Inference(ServalFunction):
             grant_secrets(self, stage, model)
         names = [inference_function_name(stage.name, each) for each in own]
         others = [function_arn(self, name) for name in names]
-        if wait is not None and on_fleets:
+        if wait is not None:
             others.append(wait.function.function_arn)
         self.allow(["lambda:InvokeFunction"], others)
 

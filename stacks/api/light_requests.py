@@ -3,11 +3,11 @@
 import json
 from collections.abc import Sequence
 
-from aws_cdk import Duration
+from aws_cdk import ArnFormat, Duration, Stack
 from aws_cdk.aws_lambda_event_sources import SqsEventSource
 from constructs import Construct
 
-from serval.models.resource_names import DEAD, light_queue_name
+from serval.models.resource_names import DEAD, light_queue_name, pipelines_machine_name
 from serval.requests.settings import AnswerSettings
 from serval.settings import pack
 from stacks.api.inference import EPHEMERAL_STORAGE_MIB, allow_to_ask
@@ -62,6 +62,7 @@ class LightRequests(Construct):
                 data_bucket=storage.data.bucket_name,
                 artifact_bucket=storage.artifacts.bucket.bucket_name,
                 ephemeral_storage_mib=EPHEMERAL_STORAGE_MIB,
+                pipelines_machine=pipelines_machine(self, stage),
                 **({"handlers": pack(json.dumps(list(handlers)))} if handlers else {}),
             ),
             memory_mib=memory_mib,
@@ -76,6 +77,7 @@ class LightRequests(Construct):
         rights.grant_call_back(self.function)
         allow_to_ask(self.function, stage, handlers)
         self.function.allow(SEND, [arn(self.function, "sqs", name + DEAD)])
+        self.function.allow(["states:StartExecution"], [pipelines_machine(self, stage)])
         acknowledge(self.function, {"Serverless-LambdaEventSourceMappingDestination": QUEUED})
         self.function.function.add_event_source(
             SqsEventSource(
@@ -86,3 +88,14 @@ class LightRequests(Construct):
                 max_concurrency=stage.concurrency.answers,
             )
         )
+
+
+def pipelines_machine(scope: Construct, stage: Stage) -> str:
+    """Return the ARN of the machine of durable pipelines, which is declared after its callers."""
+    name = pipelines_machine_name(stage.name)
+    return Stack.of(scope).format_arn(
+        service="states",
+        resource="stateMachine",
+        resource_name=name,
+        arn_format=ArnFormat.COLON_RESOURCE_NAME,
+    )

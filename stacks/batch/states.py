@@ -80,7 +80,7 @@ def _step(function: str, payload: State, following: str, *, fail: str = "Fail") 
         "Resource": function,
         "Parameters": payload,
         "Retry": _retries(),
-        "Catch": _catch_errors(fail),
+        "Catch": catch_errors(fail),
         "Next": following,
     }
 
@@ -120,7 +120,7 @@ def _scan(function: str, partition: str, at_once: int) -> State:
         "Scan",
         _lines(partition, "$.ranges"),
         {"range.$": "$$.Map.Item.Value"},
-        {"StartAt": "Range", "States": {"Range": child, "Scanned": _return_nothing()}},
+        {"StartAt": "Range", "States": {"Range": child, "Scanned": return_nothing()}},
         {"MaxConcurrency": at_once},
         "Cut",
     )
@@ -154,7 +154,7 @@ def _on_lambda(function: str) -> State:
     after = {"Type": "Choice", "Choices": [onward], "Default": "Answered"}
     return {
         "StartAt": "Shard",
-        "States": {"Shard": shard, "After shard": after, "Answered": _return_nothing()},
+        "States": {"Shard": shard, "After shard": after, "Answered": return_nothing()},
     }
 
 
@@ -172,10 +172,10 @@ def _on_fleet(ask: str, queue_url: str) -> State:
             },
         },
         "HeartbeatSeconds": HEARTBEAT_SECONDS,
-        "Retry": [_retry([SILENT], tries=SILENCES, seconds=1, longest=60), *_retries(FINAL)],
+        "Retry": [retry([SILENT], tries=SILENCES, seconds=1, longest=60), *_retries(FINAL)],
         "Next": "Answered by a fleet",
     }
-    return {"StartAt": "Ask", "States": {"Ask": task, "Answered by a fleet": _return_nothing()}}
+    return {"StartAt": "Ask", "States": {"Ask": task, "Answered by a fleet": return_nothing()}}
 
 
 def _distributed_map(
@@ -190,7 +190,7 @@ def _distributed_map(
         "ItemProcessor": processor,
         **limits,
         "ResultPath": None,
-        "Catch": _catch_errors("Fail"),
+        "Catch": catch_errors("Fail"),
         "Next": following,
     }
 
@@ -204,8 +204,8 @@ def _lines(partition: str, at: str) -> State:
     }
 
 
-def _return_nothing() -> State:
-    """End a child with ``{}``, since the results of ten thousand must fit into 256 KiB."""
+def return_nothing() -> State:
+    """End an item with ``{}``, since the results of ten thousand must fit into 256 KiB."""
     return {"Type": "Pass", "Result": {}, "End": True}
 
 
@@ -213,8 +213,8 @@ def _retries(final: Sequence[str] = (), *, tries: int = 4) -> list[State]:
     """Retry for long while Lambda is throttled, and a few times after any other failure."""
     return [
         *([{"ErrorEquals": list(final), "MaxAttempts": 0}] if final else ()),
-        _retry([THROTTLED], tries=150, seconds=5, longest=60),
-        _retry(NOT_ITS_OWN, tries=7, seconds=2, longest=60),
+        retry([THROTTLED], tries=150, seconds=5, longest=60),
+        retry(NOT_ITS_OWN, tries=7, seconds=2, longest=60),
         {
             "ErrorEquals": ["States.ALL"],
             "IntervalSeconds": 2,
@@ -224,7 +224,8 @@ def _retries(final: Sequence[str] = (), *, tries: int = 4) -> list[State]:
     ]
 
 
-def _retry(errors: Sequence[str], *, tries: int, seconds: int, longest: int) -> State:
+def retry(errors: Sequence[str], *, tries: int, seconds: int, longest: int) -> State:
+    """Retry errors, at random moments within pauses that double."""
     return {
         "ErrorEquals": list(errors),
         "IntervalSeconds": seconds,
@@ -235,7 +236,7 @@ def _retry(errors: Sequence[str], *, tries: int, seconds: int, longest: int) -> 
     }
 
 
-def _catch_errors(fail: str) -> list[State]:
+def catch_errors(fail: str) -> list[State]:
     """Let every error of a state lead to another state."""
     return [
         {"ErrorEquals": [error], "ResultPath": "$.error", "Next": fail}

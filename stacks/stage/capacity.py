@@ -65,7 +65,7 @@ def resources_at_most(models: DeployedModels) -> Mapping[str, int]:
     kinds = Counter(fleet.kind for fleet in models.fleets.by_name.values())
     return {
         "models": 4 + 7 * own + 4 * stand_ins,
-        "api": 220 + 4 * own + (24 + 4 * on_fleets if on_fleets else 0) + _schedules(models),
+        "api": 226 + 4 * own + (24 + 4 * on_fleets if on_fleets else 0) + _schedules(models),
         "fleets": 30 + 20 * kinds["spot"] + 10 * kinds["sagemaker"] + 5 * on_fleets,
     }
 

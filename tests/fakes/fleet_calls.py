@@ -95,7 +95,7 @@ class Fleet:
         """Answers in pieces, as the function that streams does."""
         bench = self.bench
         follow = Follow(bench.streams, bench.store, bench.time, bench.time.sleep)
-        cancel = Cancel(bench.store, bench.called_back, bench.clock)
+        cancel = Cancel(bench.store, bench.called_back, bench.records, bench.clock)
         return replace(
             bench.wait, live=ReadLive(follow=follow, cancel=cancel, payloads=bench.payloads)
         )

@@ -9,7 +9,7 @@ SUBMITS = ("inference", "sdk")
 READS = ("batch", "inference", "sdk")
 FUNCTIONS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("infer", "golden"), RUNS),
-    **dict.fromkeys(("stream", "answer"), RUNS_WITH_SDK),
+    **dict.fromkeys(("stream", "answer", "proceed"), RUNS_WITH_SDK),
     **dict.fromkeys(("describe", "requests", "dispatch", "complete"), CONTROLS),
     **dict.fromkeys(("tick", "sweep", "fallback"), CONTROLS),
     **dict.fromkeys(("register", "claim", "evaluate", "conclude", "finish"), CONTROLS),

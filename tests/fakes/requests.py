@@ -13,6 +13,7 @@ from serval.requests.list_requests import Filters, Position
 from serval.requests.ports import StoredPayload
 from serval.requests.redrive import DeadLetter
 from serval.requests.request import LISTED, AsyncRequest, OpenListing, OpenRequest
+from serval.requests.step_records import StepRecord
 
 START = datetime(2026, 11, 21, 10, 15, tzinfo=UTC)
 GPU = DeployedFleet(
@@ -250,6 +251,34 @@ class RecordedMachines:
 
     def set(self, fleet: str, machines: int, capacity: Capacity) -> None:
         self.asked.append((fleet, machines, capacity))
+
+
+@dataclass
+class InMemoryStepRecords:
+    """``StepRecords``, of which those that are done stand."""
+
+    written: dict[str, dict[str, StepRecord]] = field(default_factory=dict)
+    writes: list[tuple[str, str, str]] = field(default_factory=list)
+    """Request, step and status of every write, in order."""
+
+    def read(self, request_id: str) -> Mapping[str, StepRecord]:
+        return dict(self.written.get(request_id, {}))
+
+    def write(self, request_id: str, record: StepRecord) -> None:
+        known = self.written.setdefault(request_id, {})
+        if record.name not in known or not known[record.name].done:
+            self.writes.append((request_id, record.name, record.status))
+            known[record.name] = StepRecord.from_json(record.to_json())
+
+
+@dataclass
+class RecordedTasks:
+    """``WaitingTasks``: the tokens of those that were ended."""
+
+    ended: list[str] = field(default_factory=list)
+
+    def end(self, token: str) -> None:
+        self.ended.append(token)
 
 
 def async_request(request_id: str = "r1", **members: object) -> AsyncRequest:

@@ -42,6 +42,7 @@ from tests.fakes.requests import (
     InMemoryPayloads,
     InMemoryQueue,
     InMemoryRequests,
+    InMemoryStepRecords,
     TickingClock,
 )
 from tests.fakes.streams import InMemoryStreams
@@ -141,6 +142,7 @@ class Bench:
     store: InMemoryRequests = field(default_factory=InMemoryRequests)
     queue: InMemoryQueue = field(default_factory=InMemoryQueue)
     payloads: InMemoryPayloads = field(default_factory=InMemoryPayloads)
+    records: InMemoryStepRecords = field(default_factory=InMemoryStepRecords)
     streams: InMemoryStreams = field(default_factory=InMemoryStreams)
     places: WaitingPlaces = field(default_factory=UnlimitedPlaces)
     limits: CountingLimits = field(default_factory=CountingLimits)
@@ -210,7 +212,7 @@ class Bench:
             retry=Retry(self.store, self.payloads, making.announce, self.clock),
             uploads=RequestUploads(making.checks, self.payloads, self.clock),
             wait=self.waiting,
-            documents=Documents(self.payloads),
+            documents=Documents(self.payloads, self.records),
             log=self.log.append,
         )
 
@@ -232,8 +234,8 @@ class Bench:
             admission=self.admission,
             access=self.access,
             list_requests=ListRequests(self.store, self.access.models),
-            cancel=Cancel(self.store, self.called_back, self.clock),
-            documents=Documents(self.payloads),
+            cancel=Cancel(self.store, self.called_back, self.records, self.clock),
+            documents=Documents(self.payloads, self.records),
             events=self.events,
             log=self.log.append,
         )
@@ -244,7 +246,7 @@ class Bench:
             admission=self.admission,
             access=self.access,
             follow=Follow(self.streams, self.store, self.time, self.time.sleep),
-            cancel=Cancel(self.store, self.called_back, self.clock),
+            cancel=Cancel(self.store, self.called_back, self.records, self.clock),
             places=self.places,
         )
 

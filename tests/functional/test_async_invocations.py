@@ -13,6 +13,7 @@ from serval.requests.document import Documents
 from serval.requests.invocation import OutputPlace
 from tests.fakes.fleet_calls import SPEAKER, Fleet
 from tests.fakes.inference import plus, signature
+from tests.fakes.requests import RecordedTasks
 from tests.fakes.submission import KEY, call
 from tests.fakes.task_models import publish_sentiment
 
@@ -50,9 +51,10 @@ class Caller:
         bench = self.fleet.bench
         deliver = DeliverCallback(
             bench.store,
-            Documents(bench.payloads),
+            Documents(bench.payloads, bench.records),
             None,
             bench.log.append,
+            RecordedTasks(),
             self.write,  # type: ignore[arg-type]
         )
         assert deliver.deliver(reply["headers"]["serval-request-id"])

@@ -20,7 +20,13 @@ from serval.requests.document import Documents
 from serval.requests.request import AsyncRequest
 from tests.fakes.handlers import Context, imported, recorded
 from tests.fakes.receivers import Receiver, certificate, receiving
-from tests.fakes.requests import InMemoryPayloads, InMemoryRequests, async_request
+from tests.fakes.requests import (
+    InMemoryPayloads,
+    InMemoryRequests,
+    InMemoryStepRecords,
+    RecordedTasks,
+    async_request,
+)
 from tests.fakes.submission import KEY, result
 
 ENVIRONMENT = {
@@ -40,6 +46,7 @@ class Bench:
 
     store: InMemoryRequests = field(default_factory=InMemoryRequests)
     payloads: InMemoryPayloads = field(default_factory=InMemoryPayloads)
+    tasks: RecordedTasks = field(default_factory=RecordedTasks)
     postponed: list[tuple[str, int]] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
     local: bool = False
@@ -66,9 +73,15 @@ class Bench:
 
     @property
     def messages(self) -> CallbackMessages:
-        documents = Documents(self.payloads)
+        documents = Documents(self.payloads, InMemoryStepRecords())
         delivery = DeliverCallback(
-            self.store, documents, self, self.log.append, local=self.local, resolve=self.resolve
+            self.store,
+            documents,
+            self,
+            self.log.append,
+            self.tasks,
+            local=self.local,
+            resolve=self.resolve,
         )
         return CallbackMessages(delivery, self)
 

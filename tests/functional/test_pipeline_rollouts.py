@@ -156,25 +156,39 @@ def test_what_cannot_work_is_refused_with_its_place(
     assert said in outcome.reason
 
 
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"bundle": {"compute": {"target": "fleet"}}}, "runs on a fleet"),
-        ({"bundle": {"compute": {"memory_mib": 2048}}}, "has a function of its own"),
-        ({"runtime": "python"}, "is a handler"),
-    ],
-)
-def test_steps_that_run_elsewhere_are_refused(
-    stage: Stage, change: dict[str, Any], said: str
-) -> None:
+def move(stage: Stage, **change: Any) -> None:
+    """Have the model of the steps run elsewhere."""
     record = replace(stage.registry.version("scaling", "1"), **change)
     stage.registry.records["scaling", "1"] = record
     stage.bucket.put("models/scaling/1.json", record.to_json().encode())
-    reason = publish(stage, TWICE).reason
-    assert (
-        f"steps.0: model 'scaling' version 1 {said}: pipelines over fleets, own functions" in reason
-    )
-    assert "handlers are not built yet" in reason
+
+
+@pytest.mark.parametrize("compute", [{"target": "fleet"}, {"memory_mib": 2048}])
+def test_a_pipeline_over_models_that_run_elsewhere_is_durable(
+    stage: Stage, compute: dict[str, Any]
+) -> None:
+    move(stage, bundle={"compute": compute})
+    assert publish(stage, TWICE).status == "promoted"
+    assert stage.registry.version("twice", "1").durable
+
+
+def test_a_pipeline_over_models_of_the_shared_function_is_not(stage: Stage) -> None:
+    publish(stage, TWICE)
+    assert not stage.registry.version("twice", "1").durable
+
+
+def test_steps_that_are_custom_python_are_refused(stage: Stage) -> None:
+    move(stage, runtime="python")
+    said = "steps.0: model 'scaling' version 1 is a handler, or a server of such: pipelines over"
+    assert said in publish(stage, TWICE).reason
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_only_a_durable_pipeline_may_take_longer_than_a_call(stage: Stage, durable: bool) -> None:
+    text = TWICE.replace("model: scaling}", "model: scaling, timeout_seconds: 60}", 1)
+    outcome = publish(stage, text + f"durable: {str(durable).lower()}\n")
+    said = "pipeline.yaml: steps.0.timeout_seconds: 60 given, at most 25 expected; 'durable: true'"
+    assert (said in outcome.reason) is not durable
 
 
 def test_a_name_whose_calls_go_elsewhere_is_refused(tmp_path: Path) -> None:
@@ -183,11 +197,13 @@ def test_a_name_whose_calls_go_elsewhere_is_refused(tmp_path: Path) -> None:
     assert "model 'twice' is deployed with a function of its own" in publish(made, TWICE).reason
 
 
-def test_a_step_that_is_deployed_with_a_function_of_its_own_is_refused(tmp_path: Path) -> None:
+def test_a_step_that_is_deployed_with_a_function_of_its_own_makes_it_durable(
+    tmp_path: Path,
+) -> None:
     made = Stage(tmp_path, {"*": 1024, "scaling": 2048})
     made.roll_out(made.upload("scaling", "u1", scaling_bundle()))
-    said = "steps.0: model 'scaling' has a function of its own: pipelines over fleets, own"
-    assert said in publish(made, TWICE).reason
+    publish(made, TWICE)
+    assert made.registry.version("twice", "1").durable
 
 
 def test_steps_that_do_not_fit_the_shared_function_together_are_refused(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ LOOSE = (
 ORDER = (
     *LOOSE,
     "models", "access", "protocol", "client", "tasks", "inference", "pipelines", "handlers",
-    "requests", "fleets", "batch", "bundles", "rollouts", "openapi", "http", "worker", "aws",
+    "requests", "fleets", "batch", "bundles", "rollouts", "openapi", "http", "durable", "worker",
+    "aws",
     "bootstrap",
 )  # fmt: skip
 """From the bottom up."""

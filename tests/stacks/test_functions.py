@@ -91,7 +91,7 @@ def test_nothing_is_traced_unless_the_stage_chooses_it(
     for function in traced.properties("AWS::Lambda::Function"):
         assert function["TracingConfig"] == {"Mode": "Active"}
     machines = traced.properties("AWS::StepFunctions::StateMachine")
-    assert len(machines) == 2
+    assert len(machines) == 3
     for machine in machines:
         assert machine["TracingConfiguration"] == {"Enabled": True}
 
@@ -111,7 +111,7 @@ def test_every_function_has_a_role_and_a_log_of_its_own(prod: Synthesised) -> No
     functions = prod.properties("AWS::Lambda::Function")
     roles = {json.dumps(function["Role"]) for function in functions}
     logs = {function["LoggingConfig"]["LogGroup"]["Ref"] for function in functions}
-    assert len(roles) == len(logs) == len(functions) == 30
+    assert len(roles) == len(logs) == len(functions) == 31
     for role in prod.properties("AWS::IAM::Role"):
         assert "ManagedPolicyArns" not in role
     for log in prod.properties("AWS::Logs::LogGroup"):
@@ -137,6 +137,7 @@ def test_every_function_has_a_role_and_a_log_of_its_own(prod: Synthesised) -> No
         ("requests", 512, 29, 512),
         ("wait", 256, 29, 512),
         ("answer", 3538, 900, 2048),
+        ("proceed", 3538, 900, 2048),
         ("callback", 256, 30, 512),
         ("tick", 512, 60, 512),
         ("sweep", 512, 300, 512),

@@ -70,6 +70,7 @@ MISSING = {"s3:ListBucket": {"data"}}
 LOOKING = union({"s3:GetObject": {"data/async-out/*"}}, MISSING)
 READING = union({"s3:GetObject": {"data/async/*"}}, LOOKING)
 PLACES = "WAITING"
+PIPELINES = {"stateMachine:serval-prod-pipelines"}
 MAKING = union(
     READING_KEYS,
     {"dynamodb:UpdateItem": {"KEY#* (count, expires)", PLACES}},
@@ -93,8 +94,20 @@ RIGHTS = {
         taking(LIGHT),
         {"sqs:GetQueueAttributes": LIGHT},
         sending(DEAD_LIGHT),
+        {"states:StartExecution": PIPELINES},
     ),
-    "wait": union(MAKING, {"dynamodb:PutItem": {"TICKET#*"}}),
+    "proceed": union(
+        WORKING,
+        {"dynamodb:PutItem": {"requests"}},
+        ROUTES,
+        {"s3:GetObject": {"models/*", "data/async/*"}, "s3:PutObject": {"data/async/*"}},
+        LOOKING,
+        sending(queues(*MODELS)),
+        sending(LIGHT),
+        CALLING_BACK,
+        WAKING,
+    ),
+    "wait": union(MAKING, {"dynamodb:PutItem": {"TICKET#*"}}, sending(LIGHT)),
     "stream": union(
         MAKING,
         CHANGING,
@@ -118,6 +131,7 @@ RIGHTS = {
         {"s3:PutObject": {"data/async/out/*"}},
         taking(CALLBACKS),
         {"sqs:GetQueueAttributes": CALLBACKS},
+        {"states:SendTaskSuccess": PIPELINES},
     ),
     "tick": union(
         WAKING,
@@ -323,6 +337,7 @@ def test_only_what_its_rule_or_topic_calls_may_be_called_so(heavy: Synthesised) 
         "requests": {"apigateway"},
         "wait": {"apigateway"},
         "answer": set(),
+        "proceed": set(),
         "callback": set(),
         "dispatch": set(),
         "complete": {"sns"},

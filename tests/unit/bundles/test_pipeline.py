@@ -41,7 +41,7 @@ def test_the_published_schema_is_current() -> None:
     )
 
 
-@pytest.mark.parametrize("key", ["durable", "cache"])
+@pytest.mark.parametrize("key", ["cache"])
 def test_what_is_not_built_yet_is_no_key(key: str) -> None:
     assert key not in json_schema()["properties"]
     assert key not in json_schema()["$defs"]["PipelineStep"]["properties"]

@@ -144,7 +144,7 @@ def test_only_the_outputs_that_are_read_are_wanted() -> None:
             "\n".join(f"- {{name: s{n}, any_of: {TWO}}}" for n in range(17)),
             "steps: 51 with their parts, at most 50 allowed",
         ),
-        ("- {name: a, model: m, timeout_seconds: 26}", "steps.0.timeout_seconds: 26 given"),
+        ("- {name: a, model: m, timeout_seconds: 604801}", "steps.0.timeout_seconds: 604801 given"),
         ("\n".join(f"- {{name: s{n}, rule: x}}" for n in range(51)), "at most 50 items"),
     ],
 )  # fmt: skip

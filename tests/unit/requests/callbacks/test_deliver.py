@@ -18,6 +18,8 @@ from serval.requests.request import AsyncRequest
 from tests.fakes.requests import (
     InMemoryPayloads,
     InMemoryRequests,
+    InMemoryStepRecords,
+    RecordedTasks,
     TickingClock,
     async_request,
 )
@@ -56,6 +58,7 @@ class Receiver:
 class Bench:
     store: InMemoryRequests = field(default_factory=InMemoryRequests)
     payloads: InMemoryPayloads = field(default_factory=InMemoryPayloads)
+    tasks: RecordedTasks = field(default_factory=RecordedTasks)
     receiver: Receiver = field(default_factory=Receiver)
     clock: TickingClock = field(default_factory=TickingClock)
     log: list[str] = field(default_factory=list)
@@ -71,9 +74,10 @@ class Bench:
     def delivery(self) -> DeliverCallback:
         return DeliverCallback(
             self.store,
-            Documents(self.payloads, 1000),
+            Documents(self.payloads, InMemoryStepRecords(), 1000),
             self,
             self.log.append,
+            self.tasks,
             throttle=self.patience,
             resolve=self.receiver.resolve,
             post=self.receiver.post,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from serval.aws.s3.artifact_downloads import S3ArtifactDownloads
 from serval.bootstrap.log import print_line
 from serval.bootstrap.pipelines import pipeline_opening
+from serval.durable.hand_over import Machine
 from serval.handlers.row_bodies import Ask, distant_handlers
 from serval.inference.cpu import cpu_class
 from serval.inference.loaded import Limits, LoadedVersions
@@ -27,6 +28,7 @@ def graph_versions(
     memory_mib: int,
     limits: Limits,
     ask: Ask,
+    machine: Machine | None = None,
 ) -> LoadedVersions:
     """Build what downloads and opens graphs and pipelines, and has handlers run elsewhere.
 
@@ -36,6 +38,8 @@ def graph_versions(
         Read a version, and a model's route, from the registry.
     ask
         Asks a handler's own function.
+    machine
+        What runs durable pipelines, if they come here.
     """
     return LoadedVersions(
         find=find,
@@ -46,5 +50,5 @@ def graph_versions(
         cpu_class=cpu_class(),
         log=print_line,
         elsewhere=distant_handlers(ask),
-        compose=pipeline_opening(route),
+        compose=pipeline_opening(route, machine),
     )

@@ -16,7 +16,11 @@ ROWS_ATTEMPTS = 9
 
 
 def signed_functions(
-    settings: SigningSettings, names: Mapping[str, str], seconds: float, attempts: int = 1
+    settings: SigningSettings,
+    names: Mapping[str, str],
+    seconds: float,
+    attempts: int = 1,
+    otherwise: str = "",
 ) -> SignedFunctions:
     """Build what calls the function of each model.
 
@@ -26,6 +30,8 @@ def signed_functions(
         Model → its function.
     seconds
         How long an answer is waited for.
+    otherwise
+        The function of all other models.
     """
     client = SignedClient(
         service="lambda",
@@ -34,7 +40,7 @@ def signed_functions(
         endpoint_url=settings.aws_endpoint_url or service_url("lambda", settings.aws_region),
         timeout_seconds=seconds,
     )
-    return SignedFunctions(client, names, attempts)
+    return SignedFunctions(client, names, attempts, otherwise)
 
 
 def handler_functions(settings: SigningSettings, stage: str, handlers: str) -> SignedFunctions:

@@ -48,6 +48,8 @@ NEEDED = {
     "limit": ("map",),
 }
 """Key of a step → the keys of which it needs one beside it."""
+LONGEST_STEP_SECONDS = 7 * 86_400
+"""In a durable pipeline."""
 
 
 class PipelineInput(DeclaredTensor):
@@ -130,8 +132,8 @@ class PipelineStep(Section):
     when: ExpressionText | None = None
     """An expression; unless it is true, the step is skipped."""
     on_error: OnError | None = None
-    timeout_seconds: Annotated[float, Field(gt=0, le=25)] | None = None
-    """A step that takes longer has failed."""
+    timeout_seconds: Annotated[float, Field(gt=0, le=LONGEST_STEP_SECONDS)] | None = None
+    """A step that takes longer has failed: at most 25 seconds, or a week in a durable pipeline."""
 
     @model_validator(mode="after")
     def _check_kind(self) -> Self:
@@ -175,6 +177,9 @@ class Pipeline(Section):
     output: ExpressionText | Annotated[dict[TensorName, ExpressionText], Field(min_length=1)]
     """An expression, such as a step's name; or the names of output tensors, and the step's
     output that each is."""
+    durable: bool = False
+    """Whether its calls are async requests that Step Functions runs, step by step; a pipeline is
+    that in any case if a step runs on a fleet, or in a function of its own."""
     rollout: RolloutSection = RolloutSection()
     golden: BundlePath | None = None
     """File of requests with expected answers, one JSON object per line."""

@@ -18,12 +18,13 @@ from serval.bundles.verification.readable import ReadableFolder
 from serval.errors import BundleRefused
 from serval.models.signature import Signature
 from serval.models.version import ModelVersion
-from serval.pipelines.calls import NOT_YET
 from serval.pipelines.check import PipelineCheck
-from serval.pipelines.definition import PIPELINE_YAML, place_of
+from serval.pipelines.definition import PIPELINE_YAML
 from serval.pipelines.plan import PipelinePlan, PlanRefused, make_plan
 from serval.protocol.limits import REQUESTS_MIB
 
+LONGEST_CALL_SECONDS = 25
+"""Of a call that is answered at once; the gateway gives up after 30."""
 Records = Mapping[tuple[str, str | None], ModelVersion]
 """Model and pinned version, None for the stable one → the version."""
 
@@ -47,11 +48,37 @@ def verify_pipeline(
         )
     plan = plan_of(pipeline, reasons)
     found, signature = check_steps(plan, records)
-    reasons += found + name_reasons(pipeline.name, deployment)
-    reasons += deployment_reasons(plan, records, deployment)
+    pipeline = choose_engine(pipeline, records, deployment)
+    reasons += found + name_reasons(pipeline.name, deployment) + time_reasons(pipeline)
+    if not pipeline.durable:
+        reasons += memory_reasons(records, deployment)
     if reasons:
         raise BundleRefused(reasons)
     return pipeline, signature
+
+
+def choose_engine(pipeline: Pipeline, records: Records, deployment: Deployment) -> Pipeline:
+    """Make a pipeline durable if the shared function cannot run a step of it."""
+    elsewhere = any(
+        record.on_fleet
+        or record.durable
+        or record.has_own_function
+        or record.model in deployment.memory_mib
+        for record in records.values()
+    )
+    return pipeline.model_copy(update={"durable": True}) if elsewhere else pipeline
+
+
+def time_reasons(pipeline: Pipeline) -> list[str]:
+    """List the steps that may take longer than a call that is answered at once."""
+    if pipeline.durable:
+        return []
+    return [
+        f"{PIPELINE_YAML}: steps.{index}.timeout_seconds: {step.timeout_seconds:g} given, at most "
+        f"{LONGEST_CALL_SECONDS} expected; 'durable: true' allows more"
+        for index, step in enumerate(pipeline.steps)
+        if (step.timeout_seconds or 0) > LONGEST_CALL_SECONDS
+    ]
 
 
 def file_reasons(pipeline: Pipeline, paths: Collection[str]) -> list[str]:
@@ -104,24 +131,16 @@ def name_reasons(name: str, deployment: Deployment) -> list[str]:
     ]
 
 
-def deployment_reasons(plan: PipelinePlan, records: Records, deployment: Deployment) -> list[str]:
-    """List why the shared function of this stage cannot run the steps."""
-    reasons = []
-    for step in plan.definition.calls():
-        record = records.get((step.model or "", step.version))
-        if record is None:
-            continue
-        deployed = record.model in deployment.memory_mib
-        if deployed and record.bundle.get("compute", {}).get("memory_mib") is None:
-            place = place_of(step)
-            reasons.append(f"{place}: model {record.model!r} has a function of its own: {NOT_YET}")
+def memory_reasons(records: Records, deployment: Deployment) -> list[str]:
+    """List why the shared function of this stage has not the memory for the steps."""
     versions = {(each.model, each.version): each for each in records.values()}.values()
     size = sum(each.artifact_bytes + each.task_bytes for each in versions)
     needed_mib = math.ceil(RUNTIME_MIB + MEMORY_PER_BYTE * size / MEBIBYTE + REQUESTS_MIB)
     memory_mib = deployment.memory_mib[SHARED]
-    if size and needed_mib > memory_mib:
-        reasons.append(
-            f"the steps load {size} bytes of artifacts, which with requests beside them need "
-            f"{needed_mib} MiB of memory; the shared function has {memory_mib}: {NOT_YET}"
-        )
-    return reasons
+    if not size or needed_mib <= memory_mib:
+        return []
+    return [
+        f"the steps load {size} bytes of artifacts, which with requests beside them need "
+        f"{needed_mib} MiB of memory; the shared function has {memory_mib}: 'durable: true' runs "
+        "the steps one by one"
+    ]

@@ -42,7 +42,10 @@ class OtherFunctions(Protocol):
         """Model → its function."""
 
     def ask(self, model: str, event: Event) -> Reply:
-        """Let a model's function answer an event, or raise ``ServiceUnavailable``."""
+        """Let a model's function answer an event, or raise ``ServiceUnavailable``.
+
+        For models that have none, another one waits for an async request.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,8 @@ class InferEndpoint:
             self.metrics.count_failure(model, target.track)
             self.metrics.flush()
             raise
-        self.metrics.count_answer(model, target.track, latency_ms)
+        if latency_ms is not None:
+            self.metrics.count_answer(model, target.track, latency_ms)
         return reply
 
     def _answer_by_stable(
@@ -121,10 +125,16 @@ class InferEndpoint:
 
     def _infer(
         self, call: HttpCall, protocol: WireProtocol, model: str, version: str
-    ) -> tuple[Reply, float]:
-        """Load, read, run and write; return the reply and its milliseconds without loading."""
+    ) -> tuple[Reply, float | None]:
+        """Load, read, run and write; return the reply and its milliseconds without loading.
+
+        A durable pipeline is answered, and counted, elsewhere.
+        """
         cold = (model, version) not in self.inference.loaded
         loaded = self.inference.load(model, version)
+        is_pipeline = loaded.record.runtime == PIPELINE
+        if is_pipeline and loaded.record.durable and self.others is not None:
+            return self.others.ask(model, call.event), None
         started = self.clock()
         load_ms = loaded.load_ms if cold else 0.0
         if self._goes_in_pieces(call, loaded):
@@ -136,7 +146,7 @@ class InferEndpoint:
         steps_ms: Sequence[tuple[str, float]] = ()
         late_ms = 0.0
         asked_versions: dict[str, str] = {}
-        if loaded.record.runtime == PIPELINE:
+        if is_pipeline:
             times = cast("PipelineModel", loaded.model).times
             steps_ms, late_ms = times.steps_ms, times.load_ms
             asked_versions = name_versions(times.versions)

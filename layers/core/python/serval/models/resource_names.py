@@ -45,6 +45,11 @@ def callbacks_queue_name(stage: str) -> str:
     return f"serval-{stage}-callbacks"
 
 
+def pipelines_machine_name(stage: str) -> str:
+    """Name the state machine of durable pipelines."""
+    return f"serval-{stage}-pipelines"
+
+
 def shards_queue_name(stage: str, fleet: str) -> str:
     """Name the queue of a spot fleet's shards of batch jobs; ``fleet`` may be a placeholder."""
     return f"serval-{stage}-{fleet}{SHARDS}"

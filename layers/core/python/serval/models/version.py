@@ -155,6 +155,17 @@ class ModelVersion:
         return compute.get("target") == "fleet"
 
     @property
+    def durable(self) -> bool:
+        """Whether it is a pipeline that Step Functions runs, as an async request."""
+        return self.runtime == PIPELINE and bool(self.bundle.get("durable"))
+
+    @property
+    def has_own_function(self) -> bool:
+        """Whether it declares the memory of a function of its own."""
+        compute: Mapping[str, Any] = self.bundle.get("compute", {})
+        return compute.get("memory_mib") is not None
+
+    @property
     def handler_memory_mib(self) -> int:
         """Memory of the function that runs a handler; 0 if no such function runs the version."""
         if self.runtime != "python" or self.on_fleet:

@@ -14,6 +14,7 @@ from serval.openapi.schemas import (
 from serval.requests.callbacks.urls import LIMIT_CHARACTERS
 from serval.requests.ids import REQUEST_ID
 from serval.requests.request import STATUSES, UPLOAD_LIMIT_BYTES
+from serval.requests.step_records import STEP_STATUSES
 
 ID: Schema = {"type": "string", "pattern": f"^{REQUEST_ID.pattern}$"}
 CALLBACK_URL: Schema = {"type": "string", "format": "uri", "maxLength": LIMIT_CHARACTERS}
@@ -44,6 +45,22 @@ SHORT: dict[str, Schema] = {
     "finished": nullable(MOMENT),
     "error": {**nullable(TEXT), "description": "Why it failed, or why its last attempt did."},
 }
+
+STEP = open_object_of(
+    {
+        "name": TEXT,
+        "status": {"type": "string", "enum": list(STEP_STATUSES)},
+        "started": MOMENT,
+        "finished": nullable(MOMENT),
+        "error": nullable(TEXT),
+    },
+    value_url={
+        "type": "string",
+        "format": "uri",
+        "description": f"Reads what it gave, for an hour at the most: {SESSION}",
+    },
+    value_header_length=HEADER_LENGTH,
+)
 
 SCHEMAS: dict[str, Schema] = {
     "PutRequest": {
@@ -94,6 +111,10 @@ SCHEMAS: dict[str, Schema] = {
         },
         response_header_length=HEADER_LENGTH,
         cancel_requested={"const": True},
+        steps={
+            **list_of(STEP),
+            "description": "There if a durable pipeline runs it: the steps that have begun.",
+        },
         callback=object_of(url=CALLBACK_URL, sent=nullable(MOMENT), error=nullable(TEXT)),
     ),
 }

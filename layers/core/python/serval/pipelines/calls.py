@@ -8,7 +8,7 @@ from serval.models.version import PIPELINE, ModelVersion
 from serval.pipelines.expressions import Expression
 from serval.pipelines.planned_step import PlannedStep
 
-NOT_YET = "pipelines over fleets, own functions and handlers are not built yet"
+NOT_YET = "pipelines over handlers are not built yet"
 
 
 class CallRefused(Exception):
@@ -49,12 +49,9 @@ def find_call(
 def elsewhere_reason(record: ModelVersion) -> str | None:
     """Return why a version cannot be a step, if it cannot."""
     named = f"model {record.model!r} version {record.version}"
-    if record.on_fleet:
-        return f"{named} runs on a fleet: {NOT_YET}"
-    if record.runtime not in ("onnx", PIPELINE):
-        return f"{named} is a handler: {NOT_YET}"
-    if record.bundle.get("compute", {}).get("memory_mib") is not None:
-        return f"{named} has a function of its own: {NOT_YET}"
+    runs = record.runtime in ("onnx", PIPELINE) or record.on_fleet
+    if record.takes_bodies or not runs:
+        return f"{named} is a handler, or a server of such: {NOT_YET}"
     if record.task in ANSWERS_IN_FILES:
         return f"{named} answers with a file ({record.task}): steps with such are not built yet"
     return None

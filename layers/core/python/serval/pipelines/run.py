@@ -26,6 +26,7 @@ from serval.pipelines.calls import CallRefused, StepCall
 from serval.pipelines.ensembles import draw_number
 from serval.pipelines.expressions import Expression, ExpressionWrong, Read
 from serval.pipelines.planned_step import PlannedStep
+from serval.pipelines.postponed import PostponedItems
 from serval.pipelines.run_values import RunValues, Value
 
 SECOND = 1e3
@@ -149,18 +150,20 @@ class PipelineRun:
             raise StepGoneWrong(f"map: {len(items)} items given, at most {MOST_ITEMS} allowed")
         wanted, answers = self.given.plan.wanted[planned.name], []
         local = {name, *(part.name for part in planned.parts)}
+        postponed = PostponedItems(planned.step.each)
         try:
             for index, item in enumerate(items):
                 self.given.values[name] = Value(json=item)
                 try:
-                    value = self._once(planned)
-                    answers.append(value.as_json(wanted))
+                    with postponed:
+                        answers.append(self._once(planned).as_json(wanted))
                 except STEP_ERRORS as error:
                     raise WithinStep(f"item {index}", error) from error
                 self.given.forget(local)
                 self._check_time(planned, before, loading)
         finally:
             self.given.forget(local)
+        postponed.check()
         return Value(json=answers)
 
     def _once(self, planned: PlannedStep) -> Value:

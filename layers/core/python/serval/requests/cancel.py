@@ -7,6 +7,7 @@ from serval.errors import RequestNotFound
 from serval.requests import lifecycle
 from serval.requests.ports import CallbackQueue, RequestStore, change
 from serval.requests.request import AsyncRequest
+from serval.requests.step_records import StepRecords
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,7 @@ class Cancel:
 
     store: RequestStore
     callbacks: CallbackQueue
+    records: StepRecords
     clock: Clock = utc_now
 
     def cancel(self, request: AsyncRequest) -> AsyncRequest:
@@ -32,10 +34,19 @@ class Cancel:
             raise RequestNotFound(request.name)
         if after.callback_due:
             self.callbacks.send(after.id, after.submitter)
+        if after.durable:
+            self.cancel_steps(after.id)
         return after
 
+    def cancel_steps(self, request_id: str) -> None:
+        """Cancel what the steps of a durable pipeline's request wait for."""
+        for record in self.records.read(request_id).values():
+            if record.status == "running":
+                for each in record.requests:
+                    self.cancel_left(each)
+
     def cancel_left(self, request_id: str) -> None:
-        """Cancel a request that its reader has left, if it is still open."""
+        """Cancel a request that nobody waits for any more, if it is still open."""
         current = self.store.find(request_id)
         if current is not None and current.open:
             self.cancel(current)

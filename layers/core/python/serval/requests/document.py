@@ -6,6 +6,7 @@ from typing import Any
 
 from serval.requests.ports import Payloads
 from serval.requests.request import AsyncRequest
+from serval.requests.step_records import StepRecord, StepRecords
 
 INLINE_RESULT_BYTES = 1_000_000
 """JSON results up to this are part of the document."""
@@ -31,6 +32,7 @@ class Documents:
     """Describes requests."""
 
     payloads: Payloads
+    records: StepRecords
     inline_bytes: int = INLINE_RESULT_BYTES
 
     def describe(self, request: AsyncRequest) -> Document:
@@ -54,6 +56,10 @@ class Documents:
                 "sent": request.callback_sent,
                 "error": request.callback_error,
             }
+        if request.durable:
+            steps = self.records.read(request.id).values()
+            begun = sorted(steps, key=lambda step: (step.started, step.name))
+            members["steps"] = [self._describe_step(step) for step in begun]
         if request.status != "succeeded" or request.response_key is None:
             return Document(members)
         length = request.response_header_length
@@ -65,3 +71,19 @@ class Documents:
         if length is not None:
             members["response_header_length"] = length
         return Document(members)
+
+    def _describe_step(self, step: StepRecord) -> dict[str, Any]:
+        """Describe a step of a pipeline, with a URL of what it gave."""
+        members: dict[str, Any] = {
+            "name": step.name,
+            "status": step.status,
+            "started": step.started,
+            "finished": step.finished,
+            "error": step.error,
+        }
+        if step.value_key is not None:
+            length = step.header_length
+            members["value_url"] = self.payloads.presign_read(step.value_key, length)
+            if length is not None:
+                members["value_header_length"] = length
+        return members

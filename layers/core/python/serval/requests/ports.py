@@ -58,6 +58,13 @@ class CallbackQueue(Protocol):
         """Send a message about a closed request; messages of one submitter wait for each other."""
 
 
+class WaitingTasks(Protocol):
+    """Tasks of state machines that wait for requests to end."""
+
+    def end(self, token: str) -> None:
+        """End a task, if anybody still waits for it."""
+
+
 class Waker(Protocol):
     """Wakes fleets."""
 

@@ -89,6 +89,11 @@ class AsyncRequest:
     response_header_length: int | None = None
     """``Inference-Header-Content-Length`` of the result; None: JSON alone."""
 
+    durable: bool = False
+    """Whether a state machine runs it, as the steps of a pipeline: see ``serval.durable``."""
+    task_token: str | None = None
+    """The task of a state machine that waits for its end, since it is a step of a pipeline."""
+
     submitter: str | None = None
     """Hash of the API key that submitted it; None where the gateway authenticates."""
     callback_url: str | None = None
@@ -109,9 +114,10 @@ class AsyncRequest:
 
     @property
     def callback_due(self) -> bool:
-        """Whether it has ended, its caller wants a callback, and nobody has tried yet."""
+        """Whether it has ended, somebody wants to be told, and nobody has tried yet."""
         tried = self.callback_sent is not None or self.callback_error is not None
-        return not self.open and self.callback_url is not None and not tried
+        wanted = self.callback_url is not None or self.task_token is not None
+        return not self.open and wanted and not tried
 
     @property
     def shard(self) -> int:
@@ -145,6 +151,11 @@ def upload_key(request_id: str, key_hash: str | None) -> str:
 def sent_request_key(request_id: str, body_hash: str) -> str:
     """Return the key of one sent with the call; bodies that race for an id have two keys."""
     return f"{request_key(request_id)}-{body_hash[:16]}"
+
+
+def step_key(request_id: str, step: str, run: str) -> str:
+    """Return the key of what a step of a pipeline gave; no two runs of it share one."""
+    return f"async/{request_id}/steps/{step}-{run}"
 
 
 def response_key(request_id: str, attempt: int) -> str:

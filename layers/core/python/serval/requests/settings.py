@@ -81,6 +81,30 @@ class AnswerSettings(SigningSettings):
     ephemeral_storage_mib: int = 512
     handlers: str = "[]"
     """The models that are handlers on Lambda, as JSON, which may be packed."""
+    pipelines_machine: str = ""
+    """The ARN of the state machine of durable pipelines."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProceedSettings(SigningSettings):
+    """Environment of ``proceed``."""
+
+    stage: str
+    """Names the queues."""
+    registry_table: str
+    requests_table: str
+    data_bucket: str
+    artifact_bucket: str
+    aws_lambda_function_memory_size: int
+    ephemeral_storage_mib: int = 512
+    handlers: str = "[]"
+    """As in ``AnswerSettings``."""
+    fleets: str
+    """The deployed fleets and their models, as ``Fleets.to_text`` writes them."""
+    machines: str = "ecs"
+    """As in ``serval.fleets.settings``."""
+    dispatch_function: str = ""
+    """As in ``serval.fleets.settings``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

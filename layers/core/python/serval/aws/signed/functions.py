@@ -21,6 +21,8 @@ class SignedFunctions:
     """Model → its function."""
     attempts: int = 1
     """More than one only for events that do no harm when they arrive twice."""
+    otherwise: str = ""
+    """The function that answers for all other models; empty: none does."""
 
     def ask(self, model: str, event: Mapping[str, Any]) -> dict[str, Any]:
         """Let a model's function answer an event; return its reply.
@@ -30,9 +32,9 @@ class SignedFunctions:
         ServiceUnavailable
             If it does not answer, or fails.
         """
-        if model not in self.names:
+        if not (name := self.names.get(model, self.otherwise)):
             raise unavailable(model, "it was deployed without one: run `serval deploy`")
-        path = f"/2015-03-31/functions/{self.names[model]}/invocations"
+        path = f"/2015-03-31/functions/{name}/invocations"
         # Without escapes, which make up to twice as much of other alphabets as may be sent. Half a
         # surrogate pair, which UTF-8 has not, is written as JSON escapes it.
         body = json.dumps(event, ensure_ascii=False).encode(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""The state machine of batch jobs, in Step Functions."""
+"""The state machines of batch jobs and of durable pipelines, in Step Functions."""
 
 import json
 from dataclasses import dataclass
@@ -12,6 +12,27 @@ if TYPE_CHECKING:
 STARTED_BEFORE = "ExecutionAlreadyExists"
 GONE = "ExecutionDoesNotExist"
 STOPPED_CAUSE = "the batch job was ended"
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineExecutions:
+    """``Machine`` of durable pipelines, in Step Functions."""
+
+    client: "SFNClient"
+    machine: str
+    """Its ARN."""
+
+    def start(self, request_id: str, attempt: int) -> None:
+        """Start an execution for an attempt, once."""
+        try:
+            self.client.start_execution(
+                stateMachineArn=self.machine,
+                name=f"{request_id}-{attempt}",
+                input=json.dumps({"request": request_id, "attempt": attempt}),
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != STARTED_BEFORE:
+                raise
 
 
 @dataclass(frozen=True, slots=True)

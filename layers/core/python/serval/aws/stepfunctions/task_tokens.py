@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from serval.aws.stepfunctions.waiting_tasks import STALE
 from serval.batch.shard.tasks import StaleToken
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
-STALE = frozenset({"InvalidToken", "TaskDoesNotExist", "TaskTimedOut"})
 ERROR_CHARACTERS = 256
 
 

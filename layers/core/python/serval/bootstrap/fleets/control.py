@@ -14,10 +14,12 @@ from serval.fleets.ports import Dispatcher, NoDispatcher
 from serval.fleets.settings import FleetSettings
 from serval.fleets.state import Machines
 from serval.models.deployed_fleets import Fleets
-from serval.requests.settings import WaitSettings
+from serval.requests.settings import ProceedSettings, WaitSettings
 
 
-def fleet_control(settings: FleetSettings | WaitSettings, dynamodb: Any) -> FleetControl:
+def fleet_control(
+    settings: FleetSettings | WaitSettings | ProceedSettings, dynamodb: Any
+) -> FleetControl:
     """Build fleet control; clients that only waking needs are made when a fleet is woken."""
     stage, region = settings.stage, settings.aws_region
     machines: Machines = NoMachines()

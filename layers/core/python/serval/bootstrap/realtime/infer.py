@@ -113,11 +113,12 @@ def other_functions(settings: InferSettings) -> SignedFunctions | None:
     """Return what hands calls to other functions; None if there are none to hand to."""
     own: list[str] = json.loads(unpack(settings.own_functions))
     on_fleets: list[str] = json.loads(unpack(settings.fleet_models))
-    if not own and not on_fleets:
+    if not own and not settings.wait_function:
         return None
     names = {model: inference_function_name(settings.stage, model) for model in own}
     on_wait = dict.fromkeys(on_fleets, settings.wait_function)
-    return signed_functions(settings, on_wait | names, ANSWER_SECONDS)
+    wait = settings.wait_function  # durable pipelines are pushed, and known by their versions
+    return signed_functions(settings, on_wait | names, ANSWER_SECONDS, otherwise=wait)
 
 
 def opening(settings: InferSettings) -> OpenModel:

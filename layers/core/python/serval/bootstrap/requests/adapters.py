@@ -9,6 +9,7 @@ from botocore.config import Config
 from serval.access.admission import Admission, Authenticator
 from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval.aws.dynamodb.requests import RequestTable
+from serval.aws.dynamodb.step_records import StepRecordTable
 from serval.aws.s3.artifacts import PRESIGNING
 from serval.aws.s3.data_bucket import DataBucket
 from serval.aws.signed.addresses import service_url
@@ -36,16 +37,19 @@ class Adapters:
     sqs: "SQSClient"
     store: RequestTable
     payloads: DataBucket
+    records: StepRecordTable
 
 
 def adapters(region: str, requests_table: str, data_bucket: str) -> Adapters:
     """Connect to the requests table, the queues and the data bucket."""
     dynamodb = boto3.resource("dynamodb", region, config=PATIENCE)
+    table = dynamodb.Table(requests_table)
     return Adapters(
         dynamodb,
         boto3.client("sqs", region, config=PATIENCE),
-        RequestTable(dynamodb.Table(requests_table)),
+        RequestTable(table),
         DataBucket(boto3.client("s3", region, config=PATIENCE.merge(PRESIGNING)), data_bucket),
+        StepRecordTable(table),
     )
 
 

@@ -13,6 +13,7 @@ from serval.aws.s3.data_bucket import DataBucket
 from serval.aws.sqs.delivered import read_delivered, reply_to_delivery
 from serval.aws.sqs.inbox import QueueInbox
 from serval.aws.sqs.queues import SqsCallbackQueue
+from serval.aws.stepfunctions.executions import PipelineExecutions
 from serval.bootstrap.function import LambdaFunction
 from serval.bootstrap.loading import graph_versions
 from serval.bootstrap.log import print_line
@@ -65,6 +66,9 @@ def build() -> LambdaFunction[Deliveries]:
                 memory_mib, settings.ephemeral_storage_mib, answer_requests_mib(memory_mib)
             ),
             handler_functions(settings, settings.stage, settings.handlers).ask,
+            PipelineExecutions(
+                boto3.client("stepfunctions", region, config=CALLS), settings.pipelines_machine
+            ),
         ),
         Executors.of_threads(),
     )

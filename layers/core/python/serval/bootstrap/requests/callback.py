@@ -2,13 +2,16 @@
 
 from functools import partial
 
+import boto3
+
 from serval.aws.dynamodb.api_keys import ApiKeyStore
 from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval.aws.s3.data_bucket import DataBucket
 from serval.aws.sqs.callback_messages import PostponedCallbacks
+from serval.aws.stepfunctions.waiting_tasks import StepFunctionsWaiters
 from serval.bootstrap.function import LambdaFunction
 from serval.bootstrap.log import print_line
-from serval.bootstrap.requests.adapters import adapters
+from serval.bootstrap.requests.adapters import PATIENCE, adapters
 from serval.requests.callbacks.deliver import DeliverCallback
 from serval.requests.callbacks.messages import CallbackMessages
 from serval.requests.document import Documents
@@ -26,9 +29,10 @@ def build() -> LambdaFunction[CallbackMessages]:
     table = aws.dynamodb.Table(settings.registry_table)
     deliver = DeliverCallback(
         aws.store,
-        Documents(aws.payloads, INLINE_RESULT_BYTES),
+        Documents(aws.payloads, aws.records, INLINE_RESULT_BYTES),
         ApiKeyStore(table),
         print_line,
+        StepFunctionsWaiters(boto3.client("stepfunctions", settings.aws_region, config=PATIENCE)),
         partial(write_output, aws.payloads, DynamoDBRegistry(table)),
         local=bool(settings.callback_local),
     )

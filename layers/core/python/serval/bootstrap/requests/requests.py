@@ -29,7 +29,7 @@ def build() -> LambdaFunction[RequestsEndpoint]:
     aws = adapters(settings.aws_region, settings.requests_table, settings.data_bucket)
     access = build_access(settings, aws)
     admission = build_admission(settings, edge_registry(settings))
-    cancel = Cancel(aws.store, SqsCallbackQueue(aws.sqs, settings.stage))
+    cancel = Cancel(aws.store, SqsCallbackQueue(aws.sqs, settings.stage), aws.records)
     return http_function(
         "requests",
         RequestsEndpoint(
@@ -37,7 +37,7 @@ def build() -> LambdaFunction[RequestsEndpoint]:
             access=access,
             list_requests=ListRequests(aws.store, access.models),
             cancel=cancel,
-            documents=Documents(aws.payloads),
+            documents=Documents(aws.payloads, aws.records),
             events=build_events(settings, aws, admission),
             redirect=stream_redirect(settings),
             log=print_line,
@@ -51,7 +51,7 @@ def build_events(settings: RequestsSettings, aws: Adapters, admission: Admission
         admission=admission,
         access=build_access(settings, aws),
         follow=Follow(StreamTable(aws.dynamodb.Table(settings.streams_table)), aws.store),
-        cancel=Cancel(aws.store, SqsCallbackQueue(aws.sqs, settings.stage)),
+        cancel=Cancel(aws.store, SqsCallbackQueue(aws.sqs, settings.stage), aws.records),
         places=PlaceTable(aws.dynamodb.Table(settings.registry_table), settings.waiting_places),
     )
 

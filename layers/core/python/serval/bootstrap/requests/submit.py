@@ -39,7 +39,7 @@ def build() -> LambdaFunction[SubmitEndpoint]:
             retry=Retry(aws.store, aws.payloads, submit.announce),
             uploads=RequestUploads(submit.checks, aws.payloads),
             wait=Wait(aws.store, places=PlaceTable(table, settings.waiting_places)),
-            documents=Documents(aws.payloads),
+            documents=Documents(aws.payloads, aws.records),
             log=print_line,
             data_bucket=settings.data_bucket,
             limits=settings.limits,

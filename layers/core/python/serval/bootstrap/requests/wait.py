@@ -53,7 +53,7 @@ def live_endpoint() -> WaitEndpoint:
     aws = connect(settings)
     live = ReadLive(
         follow=Follow(StreamTable(aws.dynamodb.Table(settings.streams_table)), aws.store),
-        cancel=Cancel(aws.store, SqsCallbackQueue(aws.sqs, settings.stage)),
+        cancel=Cancel(aws.store, SqsCallbackQueue(aws.sqs, settings.stage), aws.records),
         payloads=aws.payloads,
     )
     return replace(build_endpoint(settings, aws), live=live)

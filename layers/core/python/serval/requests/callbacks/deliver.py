@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol
 
 from serval.clock import Clock, timestamp, utc_now
@@ -14,7 +15,7 @@ from serval.requests.callbacks.throttle import ReceiverThrottle
 from serval.requests.callbacks.urls import CallbackUrl, read_callback_url
 from serval.requests.document import Documents
 from serval.requests.invocation import S3
-from serval.requests.ports import RequestStore, change
+from serval.requests.ports import RequestStore, WaitingTasks, change
 from serval.requests.request import AsyncRequest
 
 GONE = 410
@@ -51,6 +52,7 @@ class DeliverCallback:
     documents: Documents
     secrets: Secrets
     log: Callable[[str], object]
+    tasks: WaitingTasks
     write_output: WriteOutput | None = None
     local: bool = False
     """Whether http and this machine are allowed, as on a laptop."""
@@ -65,7 +67,9 @@ class DeliverCallback:
         if request is None or request.open or request.callback_sent is not None:
             return True
         refusal = None
-        if self.write_output is not None and (request.callback_url or "").startswith(S3):
+        if request.task_token is not None:
+            self.tasks.end(request.task_token)
+        elif self.write_output is not None and (request.callback_url or "").startswith(S3):
             self.write_output(request)
         else:
             refusal = self._call(request)
@@ -73,6 +77,13 @@ class DeliverCallback:
         if refusal is None or refusal.called or request.callback_error is None:
             self._record(request, refusal)
         return refusal is None or refusal.for_good
+
+    def register(self, request_id: str, token: str) -> bool:
+        """Have a task ended when a request has, or at once if it has already."""
+        request = self.store.find(request_id)
+        if request is None or not change(self.store, request, partial(_with_task, token=token)):
+            self.tasks.end(token)
+        return True
 
     def _call(self, request: AsyncRequest) -> Refusal | None:
         """Call the receiver; return why it did not accept the callback, or None."""
@@ -131,3 +142,8 @@ class DeliverCallback:
         if refusal is not None:
             about = {"request": request.id, "callback": refusal.problem, "end": refusal.for_good}
             self.log(json.dumps({"level": "WARNING", **about}))
+
+
+def _with_task(row: AsyncRequest, token: str) -> AsyncRequest | None:
+    """Note the task that waits for an open request."""
+    return replace(row, task_token=token) if row.open else None

@@ -1,4 +1,4 @@
-"""Messages about callbacks, as SQS delivers them.
+"""Messages about callbacks, and of those who want one, as SQS delivers them.
 
 A callback is tried again after 5 s, then twice as long each time, at most an hour, for 12 h.
 """
@@ -14,6 +14,9 @@ FIRST_SECONDS = 5
 LONGEST_SECONDS = 3_600
 ATTEMPTS = 21
 """The last comes some 11.5 hours after the first; this is also the queue's ``maxReceiveCount``."""
+
+TASK_TOKEN = "task_token"
+"""In a message of a state machine that wants to know when a request has ended."""
 
 
 def pause_seconds(attempt: int) -> int:
@@ -47,7 +50,10 @@ class CallbackMessages:
         return {"batchItemFailures": [{"itemIdentifier": found["messageId"]} for found in failed]}
 
     def _handle(self, record: Event) -> bool:
-        if self.deliver.deliver(json.loads(record["body"])["id"]):
+        body = json.loads(record["body"])
+        if TASK_TOKEN in body:
+            return self.deliver.register(body["id"], body[TASK_TOKEN])
+        if self.deliver.deliver(body["id"]):
             return True
         attempt = int(record["attributes"]["ApproximateReceiveCount"])
         self.queue.postpone(record["receiptHandle"], pause_seconds(attempt))

@@ -42,6 +42,12 @@ class Submit:
             new_request_id(self.clock(), submission.model), None, submission, caller, route
         )
 
+    def submit_as(
+        self, request_id: str, submission: Submission, caller: Caller, route: Route
+    ) -> AsyncRequest:
+        """Submit a request under an id of ours; return the one that is there, if there is one."""
+        return self._create(request_id, None, submission, caller, route)
+
     def put(
         self, chosen: str, submission: Submission, caller: Caller, route: Route
     ) -> AsyncRequest:

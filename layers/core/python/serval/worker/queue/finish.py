@@ -14,6 +14,7 @@ from serval.worker.queue.outcomes import (
     Ended,
     Failed,
     GivenBack,
+    HandedOver,
     Outcome,
     Unwanted,
     WorkerCounts,
@@ -65,6 +66,8 @@ class Finish:
                 return self.close.give_back(one, seconds)
             case Unwanted():
                 return self.close.cancel(one)
+            case HandedOver():
+                return "delete"
         return "leave"
 
 

@@ -50,7 +50,12 @@ class Streaming:
     """Its stream has begun, which ends by itself."""
 
 
-Outcome = Answered | Failed | GivenBack | Unwanted | Lost | Streaming
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """A state machine makes the attempt from here on."""
+
+
+Outcome = Answered | Failed | GivenBack | Unwanted | Lost | Streaming | HandedOver
 Ended = tuple[Held, Outcome]
 
 

@@ -21,6 +21,7 @@ from serval.worker.queue.outcomes import (
     Ended,
     Failed,
     GivenBack,
+    HandedOver,
     Lost,
     Outcome,
     Streaming,
@@ -40,6 +41,14 @@ class Interruptible(Protocol):
 
     def interrupt(self) -> None:
         """End the run that is under way, and every later one, with ``RuntimeFailed``."""
+
+
+@runtime_checkable
+class HandsOver(Protocol):
+    """A version that something else runs, by request."""
+
+    def hand_over(self, request_id: str, attempt: int) -> None:
+        """Have an attempt at a request made there."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -96,6 +105,8 @@ class Runner:
             return [(one, GivenBack(RETRY_SECONDS)) for one in batch.held]
         except ServalError as error:
             return [(one, self._instead(one, error)) for one in batch.held]
+        if isinstance(loaded.model, HandsOver):
+            return [(one, self._hand_over(loaded.model, one)) for one in batch.held]
         if len(batch.held) > 1 and not batch.streams and not self._interrupted.is_set():
             try:
                 return self._together(loaded, batch)
@@ -131,6 +142,16 @@ class Runner:
         if not isinstance(result, ServalError):
             return Answered(result, took * 1e3)
         return GivenBack() if self._interrupted.is_set() else self._instead(one, result)
+
+    def _hand_over(self, model: HandsOver, one: Held) -> Outcome:
+        if one.known.cancel_requested:
+            return Unwanted()
+        try:
+            model.hand_over(one.known.id, one.known.attempt)
+        except self.retries.errors as error:
+            self.retries.warn(f"handing over {one.known.id}", error)
+            return GivenBack(RETRY_SECONDS)
+        return HandedOver()
 
     def _start_stream(self, loaded: Loaded, one: Held) -> Outcome:
         if self.stopping():

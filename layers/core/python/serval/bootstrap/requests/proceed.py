@@ -1,0 +1,94 @@
+"""Composition root of ``proceed``."""
+
+from typing import Any
+
+import boto3
+
+from serval.aws.dynamodb.registry import DynamoDBRegistry
+from serval.aws.dynamodb.requests import RequestTable
+from serval.aws.dynamodb.step_records import StepRecordTable
+from serval.aws.s3.data_bucket import DataBucket
+from serval.aws.sqs.queues import ModelQueues, SqsCallbackQueue
+from serval.bootstrap.fleets.control import fleet_control
+from serval.bootstrap.function import LambdaFunction
+from serval.bootstrap.loading import graph_versions
+from serval.bootstrap.log import print_line
+from serval.bootstrap.other_functions import handler_functions
+from serval.bootstrap.worker.calls import CALLS
+from serval.durable.end import EndPipeline
+from serval.durable.proceed import Proceed
+from serval.durable.step_requests import StepRequests
+from serval.inference.loaded import Limits, on_lambda
+from serval.models.deployed_fleets import Fleets
+from serval.models.metrics import InferenceMetrics
+from serval.models.route import KnownStables, KnownVersions
+from serval.requests.cancel import Cancel
+from serval.requests.retry import Retry
+from serval.requests.settings import ProceedSettings, answer_requests_mib
+from serval.requests.submit.checks import SubmissionChecks
+from serval.requests.submit.submit import Submit
+
+
+def build() -> LambdaFunction[Proceed]:
+    """Build the function from its environment, once per cold start."""
+    settings = ProceedSettings.from_environment()
+    region, memory_mib = settings.aws_region, settings.aws_lambda_function_memory_size
+    dynamodb = boto3.resource("dynamodb", region, config=CALLS)
+    sqs, s3 = boto3.client("sqs", region, config=CALLS), boto3.client("s3", region, config=CALLS)
+    registry = KnownVersions(DynamoDBRegistry(dynamodb.Table(settings.registry_table)))
+    table = dynamodb.Table(settings.requests_table)
+    store, records = RequestTable(table), StepRecordTable(table)
+    payloads, fleets = DataBucket(s3, settings.data_bucket), Fleets.from_text(settings.fleets)
+    callbacks = SqsCallbackQueue(sqs, settings.stage)
+    cancel = Cancel(store, callbacks, records)
+    submit = Submit(
+        checks=SubmissionChecks(fleets, registry.version),
+        store=store,
+        payloads=payloads,
+        queue=ModelQueues(sqs, settings.stage, fleets.models),
+        waker=fleet_control(settings, dynamodb),
+    )
+    versions = graph_versions(
+        on_lambda(registry.version),
+        registry.route,
+        s3,
+        settings.artifact_bucket,
+        memory_mib,
+        Limits.of_function(
+            memory_mib, settings.ephemeral_storage_mib, answer_requests_mib(memory_mib)
+        ),
+        handler_functions(settings, settings.stage, settings.handlers).ask,
+    )
+    proceed = Proceed(
+        records=records,
+        payloads=payloads,
+        registry=registry,
+        versions=versions,
+        stable=KnownStables(registry.route),
+        requests=StepRequests(
+            store=store,
+            payloads=payloads,
+            submit=submit,
+            route=registry.route,
+            retry=Retry(store, payloads, submit.announce).retry,
+            cancel=cancel.cancel_left,
+        ),
+        end=EndPipeline(
+            store=store,
+            callbacks=callbacks,
+            steps=cancel,
+            route=registry.route,
+            metrics=InferenceMetrics(write=print_line),
+        ),
+    )
+    return LambdaFunction("proceed", proceed, reply, facts)
+
+
+def reply(proceed: Proceed, event: Any, context: Any) -> Any:
+    """Answer the state machine."""
+    return proceed.reply(event)
+
+
+def facts(event: Any, outcome: Any) -> dict[str, Any]:
+    """Name the request and the step."""
+    return {"pipeline_request": event["request"], "step": event.get("step"), "outcome": outcome}

@@ -1,0 +1,157 @@
+"""Async requests that a step makes to its model on a fleet, one for each run of the model.
+
+Their ids follow from the pipeline's request, the step and the number of the run, so that a step
+that is run again finds what it has asked before.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from math import ceil
+from typing import Protocol
+
+from serval.access.api_key import Caller
+from serval.clock import Clock, utc_now
+from serval.models.route import Route
+from serval.models.signature import TensorSpec
+from serval.models.tensor import Tensor
+from serval.pipelines.postponed import StepPostponed
+from serval.pipelines.run import StepGoneWrong
+from serval.pipelines.steps import StepDefinition
+from serval.protocol.client import read_response, write_request
+from serval.requests.ids import row_id
+from serval.requests.ports import Payloads, RequestStore
+from serval.requests.request import AsyncRequest
+from serval.requests.result import read_result
+from serval.requests.submit.submission import Submission
+
+LOOK_SECONDS = 3600
+"""How long a step waits before it looks for its requests by itself."""
+
+
+class SubmitAs(Protocol):
+    """What turns a submission into an async request."""
+
+    def submit_as(
+        self, request_id: str, submission: Submission, caller: Caller, route: Route
+    ) -> AsyncRequest:
+        """Submit a request under an id of ours; return the one that is there, if there is one."""
+
+    def announce(self, request: AsyncRequest) -> None:
+        """Send the message about a request, and wake its fleet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRequests:
+    """Makes and reads the requests of steps."""
+
+    store: RequestStore
+    payloads: Payloads
+    submit: SubmitAs
+    route: Callable[[str], Route]
+    retry: Callable[[AsyncRequest], AsyncRequest]
+    """Queues a request again that failed."""
+    cancel: Callable[[str], None]
+    """Cancels a request, by its id."""
+    clock: Clock = utc_now
+
+
+@dataclass(slots=True)
+class StepAsks:
+    """The requests of one run of a step, in the order in which it makes them."""
+
+    known: StepRequests
+    parent: AsyncRequest
+    """The pipeline's request."""
+    name: str
+    """The step's."""
+    version: str | None = None
+    """The version that is asked next; None: the route decides when the work begins."""
+    allowed_seconds: float | None = None
+    """For all requests of the step whose model is asked, or of what stands in for it."""
+    _owner: str = ""
+    """That step."""
+    _asked: list[str] = field(default_factory=list)
+    _begun: str | None = None
+    """When the first of these was made."""
+
+    def turn_to(self, owner: StepDefinition, version: str | None) -> None:
+        """Ask a version next, for the step or for what stands in for it."""
+        if owner.name != self._owner:
+            self._owner, self._begun = owner.name, None
+            self.allowed_seconds = owner.timeout_seconds
+        self.version = version
+
+    def send(
+        self, model: str, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec], *, binary: bool
+    ) -> list[Tensor]:
+        """Return the outputs of a model that runs elsewhere, once they are there.
+
+        Raises
+        ------
+        StepPostponed
+            While they are not.
+        StepGoneWrong
+            If they take longer than the step may.
+        ServalError
+            If the model refused the inputs, or failed.
+        """
+        row = self._ask(model, inputs, outputs, binary=binary)
+        left = self._left(row)
+        if left is not None and left <= 0:
+            self.give_up()
+            raise StepGoneWrong(f"took longer than {self.allowed_seconds:g} s")
+        if row.open:
+            longest = LOOK_SECONDS if left is None else min(left, LOOK_SECONDS)
+            raise StepPostponed([row.id], ceil(longest))
+        result = read_result(row, self.known.payloads)
+        length = row.response_header_length
+        return read_response(result, None if length is None else str(length), outputs)
+
+    def give_up(self) -> None:
+        """Cancel those that have not ended."""
+        for request_id in self._asked:
+            self.known.cancel(request_id)
+
+    def _ask(
+        self, model: str, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec], *, binary: bool
+    ) -> AsyncRequest:
+        """Make a request, unless it was made before; have it made again if its message is lost."""
+        request_id = row_id(model, f"{self.parent.id}/{self.name}/{len(self._asked)}")
+        self._asked.append(request_id)
+        row = self.known.store.find(request_id)
+        if row is None:
+            head, content = write_request(inputs, outputs, binary_outputs=binary)
+            return self._submit(request_id, model, content, len(head))
+        if self._failed_before(row):
+            return self.known.retry(row)
+        if row.status == "queued":
+            self.known.submit.announce(row)  # whoever wrote the row may have died before
+        return row
+
+    def _submit(self, request_id: str, model: str, content: bytes, head: int) -> AsyncRequest:
+        submission = Submission(
+            model=model,
+            version=self.version,
+            payload=content,
+            header_length=head,
+            affinity=self.parent.id,
+        )
+        caller = Caller(key_hash=self.parent.submitter)
+        route = self.known.route(model)
+        return self.known.submit.submit_as(request_id, submission, caller, route)
+
+    def _failed_before(self, row: AsyncRequest) -> bool:
+        """Return whether a request failed in an earlier attempt of the pipeline's."""
+        over = row.status in ("failed", "cancelled")
+        return over and (row.finished or "") < (self.parent.started or "")
+
+    def _left(self, row: AsyncRequest) -> float | None:
+        """Return how many seconds the step has left, or had; None: it may take any time."""
+        begun = max(row.created, self.parent.started or "")
+        self._begun = min(self._begun or begun, begun)
+        if self.allowed_seconds is None:
+            return None
+        until = datetime.fromisoformat(self._begun) + timedelta(seconds=self.allowed_seconds)
+        ended = datetime.fromisoformat(row.finished) if row.finished else self.known.clock()
+        return (until - ended).total_seconds()

@@ -1,0 +1,146 @@
+"""One run of one step: by the engine of pipelines, with what steps before it gave.
+
+The versions that steps call are loaded here; those on fleets are asked by async requests, and the
+step waits for these.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from serval.durable.step_requests import StepAsks
+from serval.http.distant import Send, as_loaded
+from serval.inference.loaded import Loaded
+from serval.models.signature import TensorSpec
+from serval.models.tensor import Tensor
+from serval.models.version import ANSWER_SPEC, ModelVersion
+from serval.pipelines.model import PipelineModel, StepVersions
+from serval.pipelines.plan import PipelinePlan
+from serval.pipelines.planned_step import PlannedStep
+from serval.pipelines.run import BoundStep, PipelineRun, StepTimes
+from serval.pipelines.run_values import RunValues, Value
+from serval.protocol.binary_tensors import bytes_array
+from serval.tasks.call import write_json
+
+FindVersion = Callable[[str, str], ModelVersion]
+
+
+@dataclass(slots=True)
+class AskedPipeline:
+    """A durable pipeline that is a step of another one."""
+
+    send: Send
+    times: StepTimes = field(default_factory=StepTimes)
+    """Nothing of it runs here."""
+
+    def run(self, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> list[Tensor]:
+        """Return its answer in tensors."""
+        return self.send(inputs, outputs)
+
+    def answer(self, inputs: Sequence[Tensor]) -> Any:
+        """Return its answer in JSON."""
+        [answer] = self.send(inputs, [ANSWER_SPEC])
+        return json.loads(answer.array.reshape(-1)[0])
+
+
+@dataclass(slots=True)
+class FleetVersions:
+    """``StepVersions`` of which those that run elsewhere are asked, and not loaded."""
+
+    versions: StepVersions
+    find: FindVersion
+    asks: StepAsks
+
+    def __contains__(self, key: tuple[str, str]) -> bool:
+        """Return whether nothing has to be loaded for a version."""
+        return key in self.versions or runs_elsewhere(self.find(*key))
+
+    def get(self, model: str, version: str) -> Loaded:
+        """Return a version, loading it first if need be, unless it runs elsewhere."""
+        record = self.find(model, version)
+        if not runs_elsewhere(record):
+            return self.versions.get(model, version)
+        send = partial(self._send, model)
+        if record.durable:
+            return Loaded.elsewhere(record, AskedPipeline(send))
+        return as_loaded(record, send)
+
+    def _send(
+        self,
+        model: str,
+        inputs: Sequence[Tensor],
+        outputs: Sequence[TensorSpec],
+        *,
+        binary: bool = True,
+    ) -> list[Tensor]:
+        return self.asks.send(model, inputs, outputs, binary=binary)
+
+
+@dataclass(slots=True)
+class StepRun:
+    """Runs steps of one pipeline over values that are there."""
+
+    record: ModelVersion
+    plan: PipelinePlan
+    inputs: Mapping[str, Tensor]
+    stable: Callable[[str], str]
+    versions: StepVersions
+    find: FindVersion
+    values: Mapping[str, Value] = field(default_factory=dict)
+
+    def value(self, name: str, asks: StepAsks) -> Value | None:
+        """Run a step, and return what it gives; None if it is skipped.
+
+        Raises
+        ------
+        StepPostponed
+            While its model's answer is not there.
+        InferenceFailed, InvalidInputs, ServiceUnavailable
+            Naming the step.
+        """
+        model = PipelineModel(
+            self.record, self.plan, FleetVersions(self.versions, self.find, asks), self.stable
+        )
+
+        owners = {
+            part.name: step.step
+            for step in self.plan.steps.values()
+            for part in (step, *step.parts)
+        }
+
+        def bind(planned: PlannedStep) -> tuple[Loaded, BoundStep]:
+            asks.turn_to(owners[planned.name], planned.step.version)
+            return model.bind(planned)
+
+        run = self._run(bind, model)
+        run.do(self.plan.steps[name])
+        return run.given.values.get(name)
+
+    def outputs(self, specs: Sequence[TensorSpec]) -> list[Tensor]:
+        """Return the answer in tensors, once all steps have run.
+
+        Raises
+        ------
+        InferenceFailed
+            If there is none.
+        """
+        model = PipelineModel(self.record, self.plan, self.versions, self.stable)
+        run = self._run(model.bind, model)
+        if self.record.answers_in_json:
+            body = write_json(run.output_json())
+            return [Tensor(ANSWER_SPEC.name, "BYTES", bytes_array([body], [1]))]
+        found = run.output_tensors()
+        return [found[spec.name] for spec in specs]
+
+    def _run(
+        self, bind: Callable[[PlannedStep], tuple[Loaded, BoundStep]], model: PipelineModel
+    ) -> PipelineRun:
+        given = RunValues(self.plan, self.inputs, dict(self.values))
+        return PipelineRun(self.record, given, bind, StepTimes(), model.clock)
+
+
+def runs_elsewhere(record: ModelVersion) -> bool:
+    """Return whether a version is asked by an async request: on a fleet, or durable itself."""
+    return record.on_fleet or record.durable

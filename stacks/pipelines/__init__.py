@@ -1,0 +1,1 @@
+"""The state machine of durable pipelines, and the function that does its steps."""
