@@ -70,7 +70,9 @@ def choose_engine(pipeline: Pipeline, records: Records, deployment: Deployment) 
 
 
 def time_reasons(pipeline: Pipeline) -> list[str]:
-    """List the steps that may take longer than a call that is answered at once."""
+    """List what a pipeline's engine has no time for: long steps, or jobs by the clock."""
+    if pipeline.durable and pipeline.schedules:
+        return [f"{PIPELINE_YAML}: schedules: a durable pipeline has no batch jobs yet"]
     if pipeline.durable:
         return []
     return [

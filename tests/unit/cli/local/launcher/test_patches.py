@@ -202,6 +202,7 @@ def test_a_map_has_the_limits_that_come_with_the_execution() -> None:
     stepfunctions = SimpleNamespace(
         _run_distributed_map=lambda state, *rest: (state, rest),
         _resolve_path_or_ctx=lambda path, effective, ctx: effective[path.removeprefix("$.")],
+        _execute_task=lambda state, *rest: (state, rest),
     )
     map_limits.apply(emulator(stepfunctions=stepfunctions))
     declared = {"MaxConcurrencyPath": "$.at_once", "ToleratedFailurePercentage": 5}
@@ -210,6 +211,9 @@ def test_a_map_has_the_limits_that_come_with_the_execution() -> None:
     )
     assert state == {**declared, "MaxConcurrency": 3}
     assert rest == ("given", {"at_once": 3}, "iterator", "execution", "context")
+    task = {"TimeoutSecondsPath": "$.seconds"}
+    state, _ = stepfunctions._execute_task(task, {"seconds": 90}, "execution", "context")
+    assert state == {**task, "TimeoutSeconds": 90}
 
 
 def test_custom_resources_wait_twenty_seconds_unless_they_say_otherwise() -> None:
