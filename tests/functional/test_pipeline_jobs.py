@@ -79,3 +79,10 @@ def test_a_row_that_a_step_fails_on_is_rejected_alone(bench: Bench) -> None:
     assert (job.status, job.error, job.rows, job.rejected) == ("succeeded", None, 2, 1)
     [reason] = stage.output(job, "errors.jsonl").splitlines()
     assert "model 'adding' version '1' failed: output:" in reason.decode()
+
+
+def test_a_job_of_a_durable_pipeline_is_refused(bench: Bench) -> None:
+    text = CHAIN.replace("inputs:", "durable: true\ninputs:")
+    _, job = run(bench, text, "rows.csv", ROWS)
+    assert job.status == "failed"
+    assert "pipeline 'adding' version 1 is durable: it has async requests" in (job.error or "")
