@@ -83,7 +83,8 @@ def measure(stage: WorkerStage, births: Births, name: str) -> list[float]:
     births.born.clear()
     row = stage.submit(name, MODEL, body, stream=True)
     follow = Follow(stage.log, stage.store)
-    cancel = Cancel(stage.store, cast(Any, None))  # this reader never leaves
+    nobody = cast(Any, None)  # this reader never leaves
+    cancel = Cancel(stage.store, nobody, nobody)
     reading = ReadLive(follow=follow, cancel=cancel, payloads=stage.data)
     live = LiveText(row, reading, patience=60.0, cancels=False)
     chunks = ChunkWriter({}, is_chat=True, with_usage=False, with_logprobs=False)
