@@ -134,7 +134,7 @@ SEED := $(shell date +%s)
 .PHONY: soak
 soak: setup layers-aws models  ## stateful machines and properties for long, ten thousand mutated inputs for every parser, 100,000 mutated events, 2,000 odd files of each format for batch jobs: minutes
 	@echo "· seed $(SEED): make soak SEED=$(SEED) does the same again"
-	@SERVAL_SOAK=20 $(BIN)/python -m pytest $(AT_ONCE) --hypothesis-seed=$(SEED) tests/stateful
+	@SERVAL_SOAK=20 $(BIN)/python -m pytest $(AT_ONCE) --hypothesis-seed=$(SEED) tests/stateful tests/faults/test_durable_pipelines.py
 	@SERVAL_SOAK=20 $(BIN)/python -m pytest $(AT_ONCE) --hypothesis-seed=$(SEED) -m hypothesis tests/unit tests/functional
 	@$(BIN)/python -m pytest $(AT_ONCE) tests/soak
 	@SERVAL_SOAK=20 $(BIN)/python -m pytest $(AT_ONCE) tests/local/test_batch.py tests/local/test_fleets_under_fire.py tests/local/test_openapi.py
