@@ -93,7 +93,7 @@ def test_what_takes_too_long_goes_on_and_is_named(bench: Bench) -> None:
     reply = bench.wait.reply(call("wait"))
     request_id = bench.row.id
     assert refusal(reply, 503) == (
-        "model 'textgen' runs on a fleet and has not answered within 25 s; the work goes on as "
+        "model 'textgen' has not answered within 25 s; the work goes on as "
         f"async request '{request_id}': GET /async/requests/{request_id}"
     )
     assert reply["headers"]["retry-after"] == "5"

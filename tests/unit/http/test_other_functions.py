@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from serval.bootstrap.pipelines import pipeline_opening
 from serval.errors import ServiceUnavailable
 from tests.fakes.inference import Bench, answer, document, event, refusal, task_event
+from tests.fakes.pipelines import publish_pipeline
 
 REPLY = {"statusCode": 200, "headers": {"serval-model-version": "2"}, "body": "its own answer"}
 
@@ -61,3 +63,31 @@ def test_a_function_that_does_not_answer_is_a_503(ready: Bench) -> None:
     shared = replace(ready.endpoint, others=Own(fails=True))
     said = refusal(shared.reply(task_event("adder", "text", version="2")), 503)
     assert said == "the function of 'adder' did not answer"
+
+
+DURABLE = """
+name: durable
+durable: true
+inputs: [{name: x, datatype: FP32, shape: [-1, 2]}]
+steps: [{name: first, model: adder}]
+output: {y: first.y}
+"""
+
+
+def test_a_call_of_a_durable_pipeline_goes_to_what_waits_for_its_request(ready: Bench) -> None:
+    loaded = ready.endpoint.inference.loaded
+    loaded.compose = pipeline_opening(ready.edge.route)
+    publish_pipeline(ready.edge, DURABLE)
+    waiting = Own({})
+    shared = replace(ready.endpoint, others=waiting)
+    called = event("durable", document())
+    assert shared.reply(called) == REPLY
+    assert waiting.asked == [called]
+    assert ready.printed == [], "who answers it counts it"
+
+
+def test_a_function_that_hands_no_calls_over_refuses_a_durable_pipeline(ready: Bench) -> None:
+    ready.endpoint.inference.loaded.compose = pipeline_opening(ready.edge.route)
+    publish_pipeline(ready.edge, DURABLE)
+    said = "pipeline 'durable' version '1' is durable: it has calls and async requests, as POST"
+    assert said in refusal(ready.endpoint.reply(event("durable", document())), 400)

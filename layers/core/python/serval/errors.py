@@ -252,7 +252,7 @@ class StillWaiting(Unavailable):
 
     def __init__(self, model: str, request_id: str, waited_seconds: float) -> None:
         super().__init__(
-            f"model {model!r} runs on a fleet and has not answered within {waited_seconds:.0f} s; "
+            f"model {model!r} has not answered within {waited_seconds:.0f} s; "
             f"the work goes on as async request {request_id!r}: GET /async/requests/{request_id}"
         )
         self.request_id = request_id

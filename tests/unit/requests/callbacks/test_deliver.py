@@ -360,3 +360,22 @@ def test_messages_that_are_done_with_are_deleted(bench: Bench) -> None:
     messages = CallbackMessages(bench.delivery, bench)
     assert messages.reply({"Records": [record(1)]}) == {"batchItemFailures": []}
     assert bench.postponed == []
+
+
+def test_a_task_that_waits_is_ended_with_its_request_and_once(bench: Bench) -> None:
+    bench.store.rows["r1"] = async_request("r1", task_token="token")
+    assert bench.delivery.register("r1", "newer")
+    assert bench.tasks.ended == []
+    row = bench.store.rows["r1"]
+    bench.store.rows["r1"] = replace(row, status="failed", finished="2026-11-21T10:16:00.000Z")
+    assert bench.store.rows["r1"].callback_due
+    assert bench.delivery.deliver("r1")
+    assert bench.delivery.deliver("r1")
+    assert bench.tasks.ended == ["newer"]
+
+
+def test_a_task_that_comes_after_the_end_of_its_request_is_ended_at_once(bench: Bench) -> None:
+    bench.store.rows["r1"] = async_request("r1", status="succeeded", finished="2026")
+    assert bench.delivery.register("r1", "late")
+    assert bench.delivery.register("gone", "lost")
+    assert bench.tasks.ended == ["late", "lost"]
