@@ -15,7 +15,7 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError
 
 from serval_cli.failures import CommandFailed
-from serval_cli.smoke import heavy, realtime, rollouts, versions
+from serval_cli.smoke import heavy, realtime, rollouts, streams, versions
 from serval_cli.smoke.batch import BatchFlow
 from serval_cli.smoke.bundles import LIGHT, SmokeBundles
 from serval_cli.smoke.report import Report
@@ -73,6 +73,10 @@ def run_flows(stage: SmokeStage, report: Report, *, with_fleet: bool) -> None:
     if with_fleet:
         with report.flow("fleet"):
             heavy.run_heavy(stage, report, key)
+    with report.flow("streams"):
+        streams.read_light(stage, report, key)
+        if with_fleet:
+            streams.read_on_fleet(stage, report, key)
     with report.flow("rollouts"):
         rollouts.roll_out(stage, report, key)
     with report.flow("schedule"):

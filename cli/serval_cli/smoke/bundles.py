@@ -1,4 +1,4 @@
-"""The bundles and the fleet of the stage: one iris classifier, light and on a fleet."""
+"""The bundles and the fleet of the stage: a classifier and a generator, light and on a fleet."""
 
 import json
 import shutil
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from serval_cli.smoke.generator import write_generator
 
 FLEET = "smoke"
 FLEETS = {
@@ -21,12 +23,14 @@ FLEETS = {
 }
 """Machines without an accelerator need no GPU quota and cost cents an hour."""
 LIGHT, HEAVY = "iris", "iris-heavy"
+WRITER, WRITER_ON_FLEET = "counting", "counting-heavy"
+ON_FLEET = {"compute": {"target": "fleet", "fleet": FLEET}}
 ROLLOUT = {"steps_percent": [50], "bake_seconds": 10}
 
 
 @dataclass(frozen=True)
 class SmokeBundles:
-    """Bundles made from ``models/iris``, in a folder of their own."""
+    """Bundles made from ``models/iris``, and generators, in a folder of their own."""
 
     source: Path
     folder: Path
@@ -39,10 +43,12 @@ class SmokeBundles:
     def write(self, *, with_fleet: bool) -> None:
         """Write everything that the deployment declares."""
         self.write_light("1")
+        write_generator(self.folder / WRITER, WRITER)
         fleets: dict[str, Any] = FLEETS if with_fleet else {"fleets": []}
         self.fleets_file.write_text(yaml.safe_dump(fleets))
         if with_fleet:
-            self._write(HEAVY, {"compute": {"target": "fleet", "fleet": FLEET}})
+            self._write(HEAVY, ON_FLEET)
+            write_generator(self.folder / WRITER_ON_FLEET, WRITER_ON_FLEET, **ON_FLEET)
 
     def write_light(self, revision: str, **more: Any) -> Path:
         """Write the light model; another revision makes another version."""

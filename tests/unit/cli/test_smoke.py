@@ -6,8 +6,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from serval.tasks.parameters import Parameters
+from serval_cli.bundle.task_golden import open_bundle_task
 from serval_cli.smoke.bundles import FLEET, SmokeBundles
+from serval_cli.smoke.generator import START, TEXT, TOKENS, write_generator
 from serval_cli.smoke.report import FlowBroken, Report, await_value
+from serval_cli.smoke.streams import read_events
 
 
 @pytest.fixture
@@ -59,4 +63,20 @@ def test_a_stage_without_the_fleet_declares_no_fleet(
     bundles.write(with_fleet=with_fleet)
     declared = yaml.safe_load(bundles.fleets_file.read_text())["fleets"]
     assert [fleet["name"] for fleet in declared] == [FLEET] * with_fleet
-    assert len(list(bundles.folder.iterdir())) == 1 + with_fleet
+    assert len(list(bundles.folder.iterdir())) == 2 * (1 + with_fleet)
+
+
+def test_the_generator_writes_the_text_that_is_expected(tmp_path: Path) -> None:
+    folder = write_generator(tmp_path / "counting", "counting")
+    section = yaml.safe_load((folder / "model.yaml").read_text())["task"]
+    task = open_bundle_task(folder, "model.onnx", section)
+    [answer] = task.answer([START], Parameters({}))
+    assert answer == {"generated_text": TEXT}
+    assert len(TEXT.split()) == TOKENS
+
+
+def test_events_are_read_by_their_fields() -> None:
+    lines = ["retry: 50", "", "event: token", "id: 1", 'data: {"text": "a: b"}', "", ": hello", ""]
+    assert list(read_events(lines)) == [
+        {"event": "token", "id": "1", "data": '{"text": "a: b"}'},
+    ]
