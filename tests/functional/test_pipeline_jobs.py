@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from models.camera import build as camera
 from serval.batch.job.job import BatchJob
-from tests.fakes.batch import BatchStage
+from serval.models.signature import Signature, TensorSpec
+from tests.fakes.batch import BatchStage, scheduled
 from tests.fakes.inference import Bench
 from tests.fakes.pipelines import publish_pipeline, ready_bench
 
@@ -27,6 +29,12 @@ inputs: [{name: text, datatype: BYTES, shape: [1]}]
 steps:
   - {name: mood, model: sentiment}
 output: '{"text": text, "mood": $lowercase(mood[0].label)}'
+"""
+PEOPLE = """
+name: adding
+inputs: [{name: image, datatype: BYTES, shape: [1]}]
+steps: [{name: seen, model: camera}]
+output: '{"people": $count(seen[label = "person"])}'
 """
 ROWS = b"x_0,x_1\n1,2\n3,4\n5,6\n"
 
@@ -86,3 +94,24 @@ def test_a_job_of_a_durable_pipeline_is_refused(bench: Bench) -> None:
     _, job = run(bench, text, "rows.csv", ROWS)
     assert job.status == "failed"
     assert "pipeline 'adding' version 1 is durable: it has async requests" in (job.error or "")
+
+
+def test_a_prefix_of_images_goes_through_a_step_that_sees_them(bench: Bench) -> None:
+    sides = Signature(
+        (TensorSpec("images", "FP32", (1, 3, 256, 256)),),
+        (TensorSpec("boxes", "FP32", (1, 20, 6)),),
+    )
+    task = {"name": "object-detection", "labels": ["person", "animal"], "layout": "yolo-nms"}
+    graph = camera.export().SerializeToString()
+    bench.edge.publish_task("camera", graph, sides, task)
+    stage = BatchStage()
+    stage.registry.publish(publish_pipeline(bench.edge, PEOPLE))
+    stage.work = replace(stage.work, load=bench.endpoint.inference.loaded.get)
+    drawn = [camera.draw(seed) for seed in range(3)]
+    for index, (picture, _) in enumerate(drawn):
+        stage.objects.upload(f"s3://in-bucket/shots/{index}.jpg", picture)
+    job = stage.run(scheduled("s3://in-bucket/shots/"))
+    assert (job.status, job.error, job.rows) == ("succeeded", None, 3)
+    found = [json.loads(line) for line in stage.output(job, "output.jsonl").splitlines()]
+    people = [sum(one["label"] == "person" for one in truth) for _, truth in drawn]
+    assert [one["answer"]["people"] for one in found] == people

@@ -120,11 +120,10 @@ class PipelineRun:
         step = planned.step
         if step.when is not None and not self._is_true(planned):
             return None
+        if step.each is None and step.timeout_seconds is None:
+            return self._once(planned)
         before, loading = self.clock(), self.times.load_ms
-        if step.each is not None:
-            value = self._each(planned, before, loading)
-        else:
-            value = self._once(planned)
+        value = self._each(planned, before, loading) if step.each else self._once(planned)
         self._check_time(planned, before, loading)
         return value
 
@@ -168,11 +167,11 @@ class PipelineRun:
 
     def _once(self, planned: PlannedStep) -> Value:
         """Evaluate a step's rule, ask its model, or run its parts."""
-        if planned.step.rule is not None:
-            return Value(json=self.given.evaluate_at(planned, "rule"))
+        if planned.step.model is not None:
+            return self._call(*self.bind(planned))
         if planned.parts:
             return self._parts(planned)
-        return self._call(*self.bind(planned))
+        return Value(json=self.given.evaluate_at(planned, "rule"))
 
     def _parts(self, planned: PlannedStep) -> Value:
         """Run the parts of a step; return the answer of the first that gives one."""
