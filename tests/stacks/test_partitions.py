@@ -60,7 +60,7 @@ def test_state_machines_and_the_api_deliver_logs_below_the_one_prefix_of_the_pol
         json.dumps(each) for each in (*delivered, stage["AccessLogSettings"]["DestinationArn"])
     ]
     assert all(any(f'"{group}"' in each for group in groups) for each in named)
-    assert len(groups) == len(named) == 3
+    assert len(groups) == len(named) == 4
     for group in groups:
         name = api[group]["Properties"]["LogGroupName"]
         parts = name["Fn::Join"][1]
