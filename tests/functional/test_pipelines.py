@@ -241,3 +241,14 @@ def test_a_step_may_have_been_made_a_pipeline_meanwhile(ready: Bench) -> None:
     text = CHAIN.replace("chain", "ten").replace("model: ten", "model: one")
     publish_pipeline(ready.edge, text.replace("total: second.y", "y: second.y"), "2")
     assert outputs(ask(ready))["total"] == [4, 5]
+
+
+def test_empty_parameters_are_none(ready: Bench) -> None:
+    publish_pipeline(ready.edge, MOOD)
+    empty: list[Any] = [{}, None, {"top_k": None}]
+    for parameters in empty:
+        body = json.dumps({"inputs": "good good", "parameters": parameters})
+        assert answer(ready.endpoint.reply(task_event("mood", body)))["mood"] == "positive"
+    for given in ({"top_k": 1}, [1]):
+        body = json.dumps({"inputs": "good good", "parameters": given})
+        refusal(ready.endpoint.reply(task_event("mood", body)), 400)

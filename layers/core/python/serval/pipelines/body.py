@@ -15,7 +15,8 @@ from serval.protocol.request import check_complete
 from serval.short_repr import short_repr
 
 MEDIA = ("image/", "audio/")
-INPUTS = "inputs"
+INPUTS, PARAMETERS = "inputs", "parameters"
+"""Clients of tasks send empty parameters, too."""
 
 
 def read_body(
@@ -41,8 +42,11 @@ def read_body(
         return [Tensor(first.name, "BYTES", bytes_array([sent], [1]))]
     document = read_document(sent, "the body", json_limit)
     given = document.get(INPUTS) if isinstance(document, dict) else None
-    if given is None or not isinstance(document, dict) or len(document) != 1:
+    if given is None or not isinstance(document, dict) or document.keys() - {INPUTS, PARAMETERS}:
         raise MalformedBody(f"{short_repr(document)} given, {{'inputs': {{name: value}}}} expected")
+    parameters = document.get(PARAMETERS) or {}
+    if not isinstance(parameters, dict) or any(each is not None for each in parameters.values()):
+        raise InvalidInputs("parameters: a pipeline takes none; what its steps take is an input")
     return read_inputs(signature, given)
 
 
