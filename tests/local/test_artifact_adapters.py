@@ -236,6 +236,7 @@ def steps(
             uploads=Uploads(artifacts, registry),
             control=control,
             presign=artifacts.presign,
+            registry=registry,
             golden_functions={"*": "golden"},
         ),
         Verify(open_from, Deployment({"*": 1024}, 512), 3008),

@@ -96,6 +96,7 @@ class RolloutMachine(RuleBasedStateMachine):
             uploads=Uploads(self.bucket, reached),
             control=self.model.control,
             presign=self.bucket.presign,
+            registry=reached,
             golden_functions={"*": "golden"},
         )
         self.uploads: list[Uploaded] = []
