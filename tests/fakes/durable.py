@@ -138,6 +138,7 @@ class DurableStage:
         """Start an environment of ``proceed``."""
         world, loaded = self.world, self.world.open_versions("proceed")
         loaded.find = self.find_light
+        loaded.compose = pipeline_opening(world.registry.route)
         registry = KnownVersions(world.registry, world.clock.monotonic)
         return Proceed(
             records=self.records,
