@@ -6,17 +6,16 @@ from collections.abc import Mapping, Sequence
 from aws_cdk import Aws
 from aws_cdk.aws_iam import ServicePrincipal
 from aws_cdk.aws_lambda import IFunction
-from aws_cdk.aws_stepfunctions import DefinitionBody, LogLevel, LogOptions, StateMachine
+from aws_cdk.aws_stepfunctions import DefinitionBody
 from constructs import Construct
 
 from serval.models.resource_names import shards_queue_name
 from stacks.batch.states import definition, map_labels
 from stacks.fleets.rights import FleetRights, arn
-from stacks.rollouts.machine import DELIVER_LOGS, KNOW_NO_RESOURCES, NOT_TRACED, TRACE
 from stacks.stage.acknowledgements import acknowledge
 from stacks.stage.grants import GrantedRole
 from stacks.stage.stage import Stage
-from stacks.stage.vended_logs import vended_log_group
+from stacks.stage.state_machine import KNOW_NO_RESOURCES, actions_of_logs, state_machine
 from stacks.storage.storage_stack import StorageStack
 
 OWN_CHILDREN = "executions of its own maps, whose names are known only while it runs"
@@ -53,25 +52,18 @@ class BatchMachine(Construct):
         )
         self._allow_to_map(role, name, map_labels(states))
         rights.grant_ask(role)
-        role.allow([*DELIVER_LOGS, *(TRACE if stage.traced else ())], ["*"])
-        acknowledge(role, {"AwsSolutions-IAM5[Resource::*]": KNOW_NO_RESOURCES})
-        log = vended_log_group(self, "Log", stage=stage, service="states", name="batch")
-        self.machine = StateMachine(
+        role.allow(actions_of_logs(stage), ["*"])
+        acknowledge(role, KNOW_NO_RESOURCES)
+        self.machine = state_machine(
             self,
-            "Machine",
-            # Known beforehand, so that the role may be allowed to start it.
-            state_machine_name=name,
             # Not as CDK's JSON, which drops the nulls that discard results.
-            definition_body=DefinitionBody.from_string(json.dumps(states)),
+            DefinitionBody.from_string(json.dumps(states)),
+            stage=stage,
+            log="batch",
             role=role.role.without_policy_updates(),
-            # Without execution data, which holds callers' requests.
-            logs=LogOptions(destination=log, level=LogLevel.ALL, include_execution_data=False),
-            tracing_enabled=stage.traced,
+            permitted=role,
+            name=name,  # known beforehand, so that the role may be allowed to start it
         )
-        if not stage.traced:
-            acknowledge(self.machine, NOT_TRACED)
-        # Step Functions tests the role's rights on the log before it creates the machine.
-        self.machine.node.add_dependency(role)
 
     def _allow_to_map(self, role: GrantedRole, name: str, maps: Sequence[str]) -> None:
         """Let the role start, describe and stop the children of its own maps."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from aws_cdk import Aws, Duration
 from aws_cdk.aws_iam import ServicePrincipal
-from aws_cdk.aws_stepfunctions import DefinitionBody, LogLevel, LogOptions, StateMachine
+from aws_cdk.aws_stepfunctions import DefinitionBody
 from constructs import Construct
 
 from serval.models.resource_names import callbacks_queue_name, pipelines_machine_name
@@ -15,13 +15,12 @@ from stacks.api.inference import EPHEMERAL_STORAGE_MIB, allow_to_ask
 from stacks.fleets.control import FleetControl
 from stacks.fleets.rights import FleetRights
 from stacks.pipelines.states import definition
-from stacks.rollouts.machine import DELIVER_LOGS, KNOW_NO_RESOURCES, NOT_TRACED, TRACE
 from stacks.stage.acknowledgements import acknowledge
 from stacks.stage.grants import GrantedRole
 from stacks.stage.layers import Layers
 from stacks.stage.serval_function import ServalFunction
 from stacks.stage.stage import Stage
-from stacks.stage.vended_logs import vended_log_group
+from stacks.stage.state_machine import KNOW_NO_RESOURCES, actions_of_logs, state_machine
 from stacks.storage.storage_stack import StorageStack
 
 TIMEOUT = Duration.minutes(15)
@@ -98,34 +97,23 @@ class DurablePipelines(Construct):
         role = GrantedRole(self, "Role", assumed_by=ServicePrincipal("states.amazonaws.com"))
         role.allow(["lambda:InvokeFunction"], [self.function.function.function_arn])
         rights.grant_call_back(role)
-        role.allow([*DELIVER_LOGS, *(TRACE if stage.traced else ())], ["*"])
-        acknowledge(role, {"AwsSolutions-IAM5[Resource::*]": KNOW_NO_RESOURCES})
+        role.allow(actions_of_logs(stage), ["*"])
+        acknowledge(role, KNOW_NO_RESOURCES)
         queue = callbacks_queue_name(stage.name)
         states = definition(
             self.function.function.function_arn,
             partition=Aws.PARTITION,
             queue_url=f"https://sqs.{Aws.REGION}.{Aws.URL_SUFFIX}/{Aws.ACCOUNT_ID}/{queue}",
         )
-        machine = StateMachine(
+        state_machine(
             self,
-            "Machine",
-            # Known beforehand, so that ``answer`` may start it, and ``callback`` end its tasks.
-            state_machine_name=pipelines_machine_name(stage.name),
             # Not as CDK's JSON, which drops the nulls that discard results.
-            definition_body=DefinitionBody.from_string(json.dumps(states)),
+            DefinitionBody.from_string(json.dumps(states)),
+            stage=stage,
+            log="pipelines",
             role=role.role.without_policy_updates(),
-            # Without execution data, as those of batch jobs.
-            logs=LogOptions(
-                destination=vended_log_group(
-                    self, "Log", stage=stage, service="states", name="pipelines"
-                ),
-                level=LogLevel.ALL,
-                include_execution_data=False,
-            ),
+            permitted=role,
+            # Known beforehand, so that ``answer`` may start it, and ``callback`` end its tasks.
+            name=pipelines_machine_name(stage.name),
             timeout=LONGEST,
-            tracing_enabled=stage.traced,
         )
-        if not stage.traced:
-            acknowledge(machine, NOT_TRACED)
-        # Step Functions tests the role's rights on the log before it creates the machine.
-        machine.node.add_dependency(role)

@@ -5,34 +5,14 @@ from collections.abc import Mapping, Sequence
 from aws_cdk.aws_dynamodb import ITable
 from aws_cdk.aws_iam import Role, ServicePrincipal
 from aws_cdk.aws_lambda import IFunction
-from aws_cdk.aws_stepfunctions import DefinitionBody, LogLevel, LogOptions, StateMachine
+from aws_cdk.aws_stepfunctions import DefinitionBody
 from constructs import Construct
 
 from stacks.rollouts.states import RolloutStates
 from stacks.stage.acknowledgements import acknowledge
 from stacks.stage.grants import allow, partitions
-from stacks.stage.serval_function import UNTRACED
 from stacks.stage.stage import Stage
-from stacks.stage.vended_logs import vended_log_group
-
-DELIVER_LOGS = [
-    "logs:CreateLogDelivery",
-    "logs:DeleteLogDelivery",
-    "logs:DescribeLogGroups",
-    "logs:DescribeResourcePolicies",
-    "logs:GetLogDelivery",
-    "logs:ListLogDeliveries",
-    "logs:PutResourcePolicy",
-    "logs:UpdateLogDelivery",
-]
-TRACE = [
-    "xray:GetSamplingRules",
-    "xray:GetSamplingTargets",
-    "xray:PutTelemetryRecords",
-    "xray:PutTraceSegments",
-]
-NOT_TRACED = {"AwsSolutions-SF2": UNTRACED, "Serverless-StepFunctionStateMachineXray": UNTRACED}
-KNOW_NO_RESOURCES = "X-Ray's actions, and those that set up a log's delivery, support no resources"
+from stacks.stage.state_machine import KNOW_NO_RESOURCES, actions_of_logs, state_machine
 
 
 class RolloutMachine(Construct):
@@ -53,21 +33,14 @@ class RolloutMachine(Construct):
         called = [*(function.function_arn for function in steps.values()), *golden]
         allow(role, ["lambda:InvokeFunction"], called)
         allow(role, ["dynamodb:UpdateItem"], [registry.table_arn], partitions("MODEL#*"))
-        allow(role, [*DELIVER_LOGS, *(TRACE if stage.traced else ())], ["*"])
-        acknowledge(role, {"AwsSolutions-IAM5[Resource::*]": KNOW_NO_RESOURCES})
-        log = vended_log_group(self, "Log", stage=stage, service="states", name="rollout")
+        allow(role, actions_of_logs(stage), ["*"])
+        acknowledge(role, KNOW_NO_RESOURCES)
         states = RolloutStates(self, "States", steps=steps, registry=registry)
-        self.machine = StateMachine(
+        self.machine = state_machine(
             self,
-            "Machine",
-            definition_body=DefinitionBody.from_chainable(states.first),
-            # CDK's grants would cover every version of a function, and the whole table.
+            DefinitionBody.from_chainable(states.first),
+            stage=stage,
+            log="rollout",
             role=role.without_policy_updates(),
-            # Without execution data, which holds presigned URLs.
-            logs=LogOptions(destination=log, level=LogLevel.ALL, include_execution_data=False),
-            tracing_enabled=stage.traced,
+            permitted=role,
         )
-        if not stage.traced:
-            acknowledge(self.machine, NOT_TRACED)
-        # Step Functions tests the role's rights on the log before it creates the machine.
-        self.machine.node.add_dependency(role)

@@ -68,8 +68,8 @@ class SubmitSettings(WaitSettings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerSettings(SigningSettings):
-    """Environment of ``answer``."""
+class LightModelSettings(SigningSettings):
+    """Environment of a function that runs models on Lambda for async requests."""
 
     stage: str
     """Names the queues."""
@@ -81,24 +81,20 @@ class AnswerSettings(SigningSettings):
     ephemeral_storage_mib: int = 512
     handlers: str = "[]"
     """The models that are handlers on Lambda, as JSON, which may be packed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerSettings(LightModelSettings):
+    """Environment of ``answer``."""
+
     pipelines_machine: str = ""
     """The ARN of the state machine of durable pipelines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProceedSettings(SigningSettings):
+class ProceedSettings(LightModelSettings):
     """Environment of ``proceed``."""
 
-    stage: str
-    """Names the queues."""
-    registry_table: str
-    requests_table: str
-    data_bucket: str
-    artifact_bucket: str
-    aws_lambda_function_memory_size: int
-    ephemeral_storage_mib: int = 512
-    handlers: str = "[]"
-    """As in ``AnswerSettings``."""
     fleets: str
     """The deployed fleets and their models, as ``Fleets.to_text`` writes them."""
     machines: str = "ecs"

@@ -15,13 +15,11 @@ from serval.aws.sqs.inbox import QueueInbox
 from serval.aws.sqs.queues import SqsCallbackQueue
 from serval.aws.stepfunctions.executions import PipelineExecutions
 from serval.bootstrap.function import LambdaFunction
-from serval.bootstrap.loading import graph_versions
 from serval.bootstrap.log import print_line
-from serval.bootstrap.other_functions import handler_functions
+from serval.bootstrap.requests.light_versions import light_versions
 from serval.bootstrap.worker.calls import BEATS_A_LEASE, CALLS, UNANSWERED
-from serval.inference.loaded import Limits, on_lambda
 from serval.models.deployed_fleets import LAMBDA
-from serval.requests.settings import AnswerSettings, answer_requests_mib
+from serval.requests.settings import AnswerSettings
 from serval.worker.program.assembly import WorkerParts
 from serval.worker.program.machine import NoTask
 from serval.worker.program.ports import Executors, Ports, WorkerIdentity
@@ -35,7 +33,7 @@ BEAT_SECONDS = LEASE.total_seconds() / BEATS_A_LEASE
 def build() -> LambdaFunction[Deliveries]:
     """Build the function from its environment, once per cold start."""
     settings = AnswerSettings.from_environment()
-    region, memory_mib = settings.aws_region, settings.aws_lambda_function_memory_size
+    region = settings.aws_region
     dynamodb = boto3.resource("dynamodb", region, config=CALLS)
     sqs, s3 = boto3.client("sqs", region, config=CALLS), boto3.client("s3", region, config=CALLS)
     registry_table = dynamodb.Table(settings.registry_table)
@@ -56,16 +54,10 @@ def build() -> LambdaFunction[Deliveries]:
             log=print_line,
         ),
         identity(),
-        graph_versions(
-            on_lambda(registry.version),
-            registry.route,
+        light_versions(
+            settings,
+            registry,
             s3,
-            settings.artifact_bucket,
-            memory_mib,
-            Limits.of_function(
-                memory_mib, settings.ephemeral_storage_mib, answer_requests_mib(memory_mib)
-            ),
-            handler_functions(settings, settings.stage, settings.handlers).ask,
             PipelineExecutions(
                 boto3.client("stepfunctions", region, config=CALLS), settings.pipelines_machine
             ),

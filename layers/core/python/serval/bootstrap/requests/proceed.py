@@ -11,20 +11,18 @@ from serval.aws.s3.data_bucket import DataBucket
 from serval.aws.sqs.queues import ModelQueues, SqsCallbackQueue
 from serval.bootstrap.fleets.control import fleet_control
 from serval.bootstrap.function import LambdaFunction
-from serval.bootstrap.loading import graph_versions
 from serval.bootstrap.log import print_line
-from serval.bootstrap.other_functions import handler_functions
+from serval.bootstrap.requests.light_versions import light_versions
 from serval.bootstrap.worker.calls import CALLS
 from serval.durable.end import EndPipeline
 from serval.durable.proceed import Proceed
 from serval.durable.step_requests import StepRequests
-from serval.inference.loaded import Limits, on_lambda
 from serval.models.deployed_fleets import Fleets
 from serval.models.metrics import InferenceMetrics
 from serval.models.route import KnownStables, KnownVersions
 from serval.requests.cancel import Cancel
 from serval.requests.retry import Retry
-from serval.requests.settings import ProceedSettings, answer_requests_mib
+from serval.requests.settings import ProceedSettings
 from serval.requests.submit.checks import SubmissionChecks
 from serval.requests.submit.submit import Submit
 
@@ -32,7 +30,7 @@ from serval.requests.submit.submit import Submit
 def build() -> LambdaFunction[Proceed]:
     """Build the function from its environment, once per cold start."""
     settings = ProceedSettings.from_environment()
-    region, memory_mib = settings.aws_region, settings.aws_lambda_function_memory_size
+    region = settings.aws_region
     dynamodb = boto3.resource("dynamodb", region, config=CALLS)
     sqs, s3 = boto3.client("sqs", region, config=CALLS), boto3.client("s3", region, config=CALLS)
     registry = KnownVersions(DynamoDBRegistry(dynamodb.Table(settings.registry_table)))
@@ -48,22 +46,11 @@ def build() -> LambdaFunction[Proceed]:
         queue=ModelQueues(sqs, settings.stage, fleets.models),
         waker=fleet_control(settings, dynamodb),
     )
-    versions = graph_versions(
-        on_lambda(registry.version),
-        registry.route,
-        s3,
-        settings.artifact_bucket,
-        memory_mib,
-        Limits.of_function(
-            memory_mib, settings.ephemeral_storage_mib, answer_requests_mib(memory_mib)
-        ),
-        handler_functions(settings, settings.stage, settings.handlers).ask,
-    )
     proceed = Proceed(
         records=records,
         payloads=payloads,
         registry=registry,
-        versions=versions,
+        versions=light_versions(settings, registry, s3),
         stable=KnownStables(registry.route),
         requests=StepRequests(
             store=store,
