@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 import pytest
+from botocore.config import Config
 
 from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval_cli.local.aws_client import CONFIG, create_session
@@ -64,7 +65,9 @@ class LocalStage:
         return serval(self.state, *words, stdin=stdin)
 
     def client(self, service: Any) -> Any:
-        return create_session().client(service, endpoint_url=self.aws_endpoint_url, config=CONFIG)
+        """Make a client that asks again, as the SDK does by itself, when a connection is reset."""
+        config = CONFIG.merge(Config(retries={"total_max_attempts": 3}))
+        return create_session().client(service, endpoint_url=self.aws_endpoint_url, config=config)
 
     def registry(self) -> DynamoDBRegistry:
         """Give the registry of the stage's models."""
