@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from serval.pipelines.run import MOST_ITEMS
 from serval.requests.request import AsyncRequest
 from tests.fakes.durable import Died, DurableExecution, DurableStage
 from tests.fakes.handlers import Context, imported, logged, recorded
@@ -350,25 +351,39 @@ def test_fifty_steps_on_a_fleet_fit_an_executions_history(stage: DurableStage, r
 MAP = (
     HEAD
     + """
-  - {name: each, map: "[1..100]", model: textgen, input: {x: "[[item, 0]]"}, limit: %d}
+  - {name: each, map: "[1..%d]", model: textgen, input: {x: "[[item, 0]]"}, limit: %d}
 output: "$sum(each.y[0])"
 """
 )
+
+
+def run_map(stage: DurableStage, items: int, limit: int) -> DurableExecution:
+    """Run a step on a fleet for each item of a list."""
+    publish_pipeline(stage.world.registry, MAP % (items, limit))
+    stage.world.submit("r1", model="chain", payload=row_of(4.0))
+    stage.deliver("chain")
+    execution = DurableExecution(stage)
+    execution.run(stage.executions.pop())
+    found = json.loads(stage.world.result("r1")[0])
+    assert found == sum(200 + item for item in range(1, items + 1))
+    return execution
 
 
 @pytest.mark.parametrize("limit", [1, 10])
 def test_items_of_a_list_ask_a_fleet_together_as_many_as_they_may(
     stage: DurableStage, limit: int
 ) -> None:
-    publish_pipeline(stage.world.registry, MAP % limit)
-    stage.world.submit("r1", model="chain", payload=row_of(4.0))
-    stage.deliver("chain")
-    execution = DurableExecution(stage)
-    execution.run(stage.executions.pop())
-    assert json.loads(stage.world.result("r1")[0]) == sum(200 + item for item in range(1, 101))
+    execution = run_map(stage, 100, limit)
     runs = [event for event in stage.events if "step" in event]
     assert len(runs) == 100 // limit + 1
     assert 10 * count_events(execution) < MOST_EVENTS, "as many as there may be items"
+
+
+@pytest.mark.slow
+def test_as_many_items_as_there_may_be_fit_an_executions_history(stage: DurableStage) -> None:
+    execution = run_map(stage, MOST_ITEMS, limit=40)
+    assert execution.visited.count("Await") == MOST_ITEMS == 1_000
+    assert MOST_ITEMS < count_events(execution) < MOST_EVENTS // 2
 
 
 def test_a_durable_pipeline_may_be_a_step_of_another(stage: DurableStage) -> None:
