@@ -27,6 +27,7 @@ STAGES: Mapping[str, Sequence[str]] = {
         "fleets",
         "fleet_failures",
         "durable_pipelines",
+        "durable_under_fire",
         "fleets_under_fire",
         "handlers",
     ),

@@ -1,15 +1,13 @@
-"""Durable pipelines on a stage: steps on a fleet, workers that are killed, what callers see."""
+"""Durable pipelines on a stage: steps on a fleet, and what callers see."""
 
 import json
-import os
-import signal
 from typing import Any
 
 import pytest
 
 from tests.fakes.inference import plus
 from tests.local.conftest import LocalStage
-from tests.local.fleet_caller import Caller, asked, until
+from tests.local.fleet_caller import Caller, asked
 
 PIPELINE = """
 name: {name}
@@ -21,8 +19,6 @@ steps:
 output: told
 rollout: {{steps_percent: [100], bake_seconds: 0}}
 """
-LONG = 1_000.0
-"""Four seconds of a worker that nobody disturbs."""
 ANSWER = {"sum": 2 * (1 + 2) + 1 + 2 * (2 + 2) + 1, "rows": 1}
 
 
@@ -31,7 +27,7 @@ def pipelines(stage: LocalStage, caller: Caller) -> None:
     """Publish a model on Lambda, and pipelines over it and models on fleets."""
     stage.publish("adds-two", plus(2), "FP32")
     hasty = "drowsy, timeout_seconds: 2"  # whose fleet sleeps
-    for name, heavy in (("mixed", "light"), ("patient", "slow"), ("hasty", hasty)):
+    for name, heavy in (("mixed", "light"), ("hasty", hasty)):
         folder = stage.state / "bundles" / name
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "pipeline.yaml").write_text(PIPELINE.format(name=name, heavy=heavy))
@@ -65,34 +61,6 @@ def test_a_call_waits_for_it_as_for_a_model_on_a_fleet(caller: Caller) -> None:
     reply = caller.client.post("/v2/models/mixed/infer", json=asked(1, 2))
     assert reply.status_code == 200, reply.text
     assert reply.headers["serval-model-version"] == "1"
-
-
-def heavy_step(caller: Caller, request_id: str) -> dict[str, Any] | None:
-    """Give the step on the fleet once it waits there."""
-    steps = caller.get(request_id).get("steps", [])
-    return next((one for one in steps if one["name"] == "heavy"), None)
-
-
-def test_a_request_goes_on_after_the_worker_of_its_step_is_killed(caller: Caller) -> None:
-    caller.set_machines("sleepy", 2)
-    caller.ready("sleepy", workers=2)
-    request = caller.submitted("patient", asked(LONG, 0))
-    until("the step on the fleet", lambda: heavy_step(caller, request))
-    runner = until("its runner", lambda: next(iter(running(caller, "slow")), None))
-    [process] = [one for one in caller.workers("sleepy") if runner.startswith(one["worker"])]
-    os.kill(process["pid"], signal.SIGKILL)
-    ended = caller.ended(request)
-    assert ended["status"] == "succeeded", ended
-    assert ended["attempts"] == 1
-    assert {step["status"] for step in ended["steps"]} == {"succeeded"}
-    [asked_of_slow] = caller.store.of_model("slow", 10)
-    assert (asked_of_slow.status, asked_of_slow.attempts) == ("succeeded", 2)
-
-
-def running(caller: Caller, model: str) -> list[str]:
-    """Name the workers that run a model's requests."""
-    rows = (caller.store.find(one.id) for one in caller.store.of_model(model, 10))
-    return [row.runner for row in rows if row is not None and row.runner]
 
 
 def test_a_step_that_takes_too_long_ends_its_request(caller: Caller) -> None:

@@ -14,7 +14,6 @@ them, and the record of a step that is done stands.
 import secrets
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any
 
 from serval.clock import Clock, timestamp, utc_now
@@ -41,8 +40,6 @@ from serval.requests.request import AsyncRequest, response_key, step_key
 from serval.requests.step_records import StepRecord, StepRecords
 from serval.step_failures import StepFailure
 
-LEASE = timedelta(hours=2)
-"""Twice as long as a step waits before it looks for its requests by itself."""
 RUN_BYTES = 4
 """Of randomness in the key of what a run of a step gave."""
 ENDED: Mapping[str, Any] = {"outcome": "ended"}
@@ -157,9 +154,7 @@ class Proceed:
         def extend(now: AsyncRequest) -> AsyncRequest | None:
             if not same_attempt(now, row):
                 return None
-            return replace(
-                lifecycle.extend(now, self.clock(), LEASE), durable=True, runner=execution
-            )
+            return lifecycle.hand_over(now, execution, self.clock())
 
         return change(self.requests.store, row, extend)
 

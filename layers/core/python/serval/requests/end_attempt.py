@@ -96,6 +96,14 @@ class EndAttempt:
         """Queue an unfinished attempt again without charging it, or close it as cancelled."""
         return self._change(row, is_current, lambda now: lifecycle.give_back(now, self.clock()))
 
+    def hand_over(self, row: AsyncRequest, is_current: IsCurrent) -> None:
+        """Leave an attempt to its state machine, unless that has it already."""
+        change(
+            self.store,
+            row,
+            lambda now: lifecycle.hand_over(now, "", self.clock()) if is_current(now) else None,
+        )
+
     def cancel(self, row: AsyncRequest, is_current: IsCurrent) -> AsyncRequest | None:
         """Close an attempt as its caller wished."""
         return self._change(

@@ -25,6 +25,9 @@ MessageAction = Literal["run", "drop", "later", "exhausted", "cancelled"]
 """What a worker does with a message: run the request, delete the message, try again when the
 runner's lease ends, dead-letter the request, or close it as cancelled."""
 
+HANDED_OVER = timedelta(hours=2)
+"""The lease of a state machine: it calls at least every hour, and is throttled for one at most."""
+
 
 def action_for(request: AsyncRequest, now: datetime) -> MessageAction:
     """Decide what to do with a message about a request."""
@@ -64,6 +67,11 @@ def begin(request: AsyncRequest, runner: str, now: datetime, lease: timedelta) -
 def extend(request: AsyncRequest, now: datetime, lease: timedelta) -> AsyncRequest:
     """Extend the lease of a runner that is alive."""
     return replace(request, updated=timestamp(now), lease_until=timestamp(now + lease))
+
+
+def hand_over(request: AsyncRequest, runner: str, now: datetime) -> AsyncRequest:
+    """Leave an attempt to a state machine, which may be long in coming to it, or in waiting."""
+    return replace(extend(request, now, HANDED_OVER), durable=True, runner=runner)
 
 
 def give_back(request: AsyncRequest, now: datetime) -> AsyncRequest:

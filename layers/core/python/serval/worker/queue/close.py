@@ -68,6 +68,11 @@ class Close:
         after = self.end_attempt.give_back(one.known, self._is_current(one))
         return self._fate(one, after, seconds)
 
+    def hand_over(self, one: Held) -> Fate:
+        """Leave an attempt to its state machine."""
+        self.end_attempt.hand_over(one.known, self._is_current(one))
+        return "delete"
+
     def cancel(self, one: Held) -> Fate:
         """Close an attempt as its caller wished."""
         return self._fate(one, self.end_attempt.cancel(one.known, self._is_current(one)))

@@ -67,7 +67,7 @@ class Finish:
             case Unwanted():
                 return self.close.cancel(one)
             case HandedOver():
-                return "delete"
+                return self.close.hand_over(one)
         return "leave"
 
 
