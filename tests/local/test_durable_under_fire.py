@@ -7,14 +7,13 @@ import json
 import os
 import random
 import signal
-import threading
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import psutil
 import pytest
@@ -55,7 +54,8 @@ SPACING = 16 if SOAKS else 4
 """Of strikes: as many requests, of pipelines and of their steps, end in between at most. By the
 clock, a busy machine would do nothing but begin again.
 """
-LOOK_SECONDS = 3.0 if SOAKS else 0.5
+LOOK_SECONDS = (4.0, 8.0) if SOAKS else (0.2, 1.0)
+"""Between two looks, each of which takes a core from what it looks at."""
 LOST = timedelta(seconds=90 if SOAKS else 10)
 """Whose message has not come by then was killed with it: the sweep would send another."""
 SWEPT = timedelta(minutes=11)
@@ -79,29 +79,62 @@ class Fire:
 
     caller: Caller
     requests: Sequence[str]
-    began: datetime = field(default_factory=utc_now)
     dice: random.Random = field(default_factory=lambda: random.Random(SEED))
     killed: Counter[str] = field(default_factory=Counter)
     swept: int = 0
     """Messages that a sweep sent."""
 
-    def strike_a_worker_at_work(self) -> bool:
+    @property
+    def work(self) -> Sequence[str]:
+        """Ids of the requests that the steps make."""
+        return [row_id("slow", f"{request}/heavy/0") for request in self.requests]
+
+    def burn(self) -> None:
+        """Strike again and again until all requests have ended."""
+        until("a worker is killed at work", self._strike_a_worker)
+        due, deadline = 0, time.monotonic() + LONGEST_SECONDS
+        while open_ones := self._still_open():
+            assert time.monotonic() < deadline, open_ones
+            if self._ended() >= due:
+                self._strike(self.dice.choice(TARGETS if SOAKS else QUICK))
+                due += self.dice.randint(1, SPACING)
+            time.sleep(self.dice.uniform(*LOOK_SECONDS))
+
+    def _still_open(self) -> Collection[str]:
+        """Name the requests that have not ended; let ten minutes pass for what is lost of them."""
+        now, lost = utc_now(), 0
+        rows = self.caller.store.find_all(self.requests)
+        for row in rows.values():
+            since = row.updated if row.status == "queued" else row.lease_until
+            if row.open and (since or row.updated) < timestamp(now - LOST):
+                aged = {"updated": timestamp(now - SWEPT), "lease_until": timestamp(now - SWEPT)}
+                lost += self.caller.store.save(row, replace(row, **aged))
+        if lost:
+            self.swept += sum(self.caller.invoke("sweep")["sent"].values())
+        return [one for one in self.requests if one not in rows or rows[one].open]
+
+    def _ended(self) -> int:
+        """Count the requests that have ended, those of steps too."""
+        rows = self.caller.store.find_all([*self.requests, *self.work])
+        return sum(not row.open for row in rows.values())
+
+    def _strike(self, target: str) -> None:
+        """Kill a process of a function, or a worker."""
+        if target == WORKER:
+            self._strike_a_worker()
+        else:
+            self._kill(target, self._environments(target))
+
+    def _strike_a_worker(self) -> bool:
         """Kill a worker; return whether that was in the middle of a step's request."""
         listed = self.caller.store.of_model("slow", PIPELINES)
         busy = next((one.id for one in listed if one.status == "running"), "")
         row = self.caller.store.find(busy) if busy else None
         if row is None or not row.runner:
             return False
-        self._kill(WORKER, self._processes(row.runner))
+        self._kill(WORKER, self._workers(row.runner))
         after = self.caller.store.find(busy)
         return after is not None and (after.runner, after.attempt) == (row.runner, row.attempt)
-
-    def strike(self, target: str) -> None:
-        """Kill a process of a function, or a worker."""
-        if target == WORKER:
-            self.strike_a_worker_at_work()
-        else:
-            self._kill(target, self._environments(target))
 
     def _kill(self, target: str, processes: Sequence[int]) -> None:
         if processes:
@@ -109,46 +142,16 @@ class Fire:
                 os.kill(self.dice.choice(processes), signal.SIGKILL)
                 self.killed[target] += 1
 
-    def _processes(self, runner: str) -> list[int]:
+    def _workers(self, runner: str) -> list[int]:
         """Give the process of a worker, by the id that it has in a row."""
         worker = runner.rpartition("-")[0]
         return [one["pid"] for one in self.caller.workers(FLEET) if one["worker"] == worker]
 
     def _environments(self, function: str) -> list[int]:
-        """List the processes of a function."""
+        """List the processes of a function of this stage."""
         of_stage = self.caller.stage.state / "temporary" / "ministack-lambda"
         mark = f"{of_stage}-{self.caller.functions[function]}-"
         return [each.pid for each in psutil.process_iter() if mark in command_of(each)]
-
-    @contextmanager
-    def burning(self) -> Iterator[None]:
-        """Strike again and again, in a thread of its own."""
-        over = threading.Event()
-
-        def burn() -> None:
-            due = 0
-            while not over.wait(self.dice.uniform(0, LOOK_SECONDS)):
-                self.swept += ten_minutes_pass(self.caller, self.requests)
-                if self._ended() >= due:
-                    self.strike(self.dice.choice(TARGETS if SOAKS else QUICK))
-                    due += self.dice.randint(1, SPACING)
-
-        with ThreadPoolExecutor(1) as pool:
-            burnt = pool.submit(burn)
-            try:
-                yield
-            finally:
-                over.set()
-                burnt.result()
-
-    def _ended(self) -> int:
-        """Count the requests that have ended, those of steps too."""
-        since = timestamp(self.began)
-        return sum(
-            row.status == "succeeded" and row.created >= since
-            for model in ("patient", "slow")
-            for row in self.caller.store.of_model(model, PIPELINES)
-        )
 
 
 def command_of(process: psutil.Process) -> str:
@@ -156,22 +159,6 @@ def command_of(process: psutil.Process) -> str:
     with suppress(psutil.Error):
         return " ".join(process.cmdline())
     return ""
-
-
-def still_open(caller: Caller, requests: Sequence[str]) -> set[str]:
-    """Name the requests that have not ended, by the index of those that are open."""
-    return {one.id for one in caller.store.open()} & set(requests)
-
-
-def ten_minutes_pass(caller: Caller, requests: Sequence[str]) -> int:
-    """Have the sweep find those whose message is lost, and count the messages that it sends."""
-    now, lost = utc_now(), 0
-    for row in caller.store.find_all(requests).values():
-        since = row.updated if row.status == "queued" else row.lease_until
-        if row.open and (since or row.updated) < timestamp(now - LOST):
-            aged = {"updated": timestamp(now - SWEPT), "lease_until": timestamp(now - SWEPT)}
-            lost += caller.store.save(row, replace(row, **aged))
-    return sum(caller.invoke("sweep")["sent"].values()) if lost else 0
 
 
 def runs_of_steps(caller: Caller, requests: Sequence[str]) -> Mapping[str, Collection[str]]:
@@ -195,13 +182,12 @@ def test_every_request_is_answered_and_every_step_counts_once(
     name = f"fire-{time.time_ns():x}"
     inputs = {f"{name}-{n:03d}": (THOUSANDS - 2, -float(n)) for n in range(PIPELINES)}
     requests = [row_id("patient", one) for one in inputs]
-    fire = Fire(caller, requests)
-    with ThreadPoolExecutor(8) as pool, fire.burning():
-        sent = pool.map(lambda one: caller.put(one, "patient", asked(*inputs[one])), inputs)
-        assert {reply.status_code for reply in sent} <= {200, 202}
-        until("a worker is killed at work", fire.strike_a_worker_at_work)
-        until("all have ended", lambda: not still_open(caller, requests), LONGEST_SECONDS)
-    took = (utc_now() - fire.began).total_seconds()
+    fire, began = Fire(caller, requests), utc_now()
+    with ThreadPoolExecutor(8) as pool:
+        sent = [pool.submit(caller.put, one, "patient", asked(*inputs[one])) for one in inputs]
+        fire.burn()
+        assert {each.result().status_code for each in sent} <= {200, 202}
+    took = (utc_now() - began).total_seconds()
 
     rows = caller.store.find_all(requests)
     assert Counter(row.status for row in rows.values()) == {"succeeded": PIPELINES}
@@ -217,7 +203,7 @@ def test_every_request_is_answered_and_every_step_counts_once(
         kept = {one.value_key for one in steps}
         assert kept <= runs[request]
         unrecorded.update(key.rpartition("/")[2].partition("-")[0] for key in runs[request] - kept)
-    work = caller.store.find_all([row_id("slow", f"{request}/heavy/0") for request in requests])
+    work = caller.store.find_all(fire.work)
     begun = Counter(row.attempt for row in work.values())
     attempts = Counter(row.attempt for row in rows.values())
     print(
@@ -231,7 +217,7 @@ def test_every_request_is_answered_and_every_step_counts_once(
     since = [
         one
         for one in caller.store.of_model("slow", 2 * PIPELINES)
-        if one.created >= timestamp(fire.began)
+        if one.created >= timestamp(began)
     ]
     assert len(since) == PIPELINES
     assert 1 <= sum(row.attempt - 1 for row in work.values()) <= 2 * fire.killed[WORKER]
