@@ -15,14 +15,15 @@ from serval.batch.job.layout import RangeItem, ShardItem
 from tests.fakes.batch import DATA, BatchStage
 from tests.fakes.registration import Crash, Crashes
 
-NOTES = [f'a "note"\nof {number}' if number % 3 else "plain" for number in range(240)]
+ROW_COUNT = 160
+NOTES = [f'a "note"\nof {number}' if number % 3 else "plain" for number in range(ROW_COUNT)]
 ROWS = [
     '"' + note.replace('"', '""') + f'",{"x" if number == 17 else number},1\r\n'
     for number, note in enumerate(NOTES)
 ]
 TABLE = ("note,x_0,x_1\r\n" + "".join(ROWS)).encode()
-LINES = b"".join(b'{"x": [%d, 1]}\n' % (-9 if n == 17 else n) for n in range(240))
-OPTIONS = {"shard_bytes": 1_300, "max_rejected_percent": 10, "output": {"join": True}}
+LINES = b"".join(b'{"x": [%d, 1]}\n' % (-9 if n == 17 else n) for n in range(ROW_COUNT))
+OPTIONS = {"shard_bytes": 1_000, "max_rejected_percent": 10, "output": {"join": True}}
 
 
 def stage() -> BatchStage:
@@ -58,7 +59,7 @@ def test_a_step_that_dies_anywhere_changes_nothing(name: str, after: bool) -> No
     job = run(straight, name)
     expected = seen(straight, job, extension)
     assert f"parts/00001-1.{extension}" in straight.objects.under(job.output)
-    assert (job.rows, job.rejected) == (239, 1)
+    assert (job.rows, job.rejected) == (ROW_COUNT - 1, 1)
     died = set()
     for at, call in enumerate(straight.crashes.calls):
         made = stage()

@@ -7,8 +7,6 @@ A stage is deployed for the examples that Lambda runs and for the fleet models o
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,6 +26,7 @@ from tests.fakes.receivers import Receiver, receiving
 from tests.fakes.tables import create_registry_table, create_requests_table
 from tests.local.fleet_caller import Caller
 from tests.local.fleet_models import bundles
+from tests.local.forked_cli import run_serval
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ("iris", "digits", "diabetes")
@@ -98,14 +97,8 @@ class LocalStage:
 
 def serval(state: Path, *words: str, stdin: str | None = None) -> str:
     """Run a command of the CLI in a state folder."""
-    run = subprocess.run(
-        [sys.executable, "-m", "serval_cli.main", *words],
-        cwd=ROOT,
-        env=os.environ | {"SERVAL_STATE": str(state), "SERVAL_STAGE": "local"},
-        input=stdin,
-        capture_output=True,
-        text=True,
-    )
+    own = {"SERVAL_STATE": str(state), "SERVAL_STAGE": "local"}
+    run = run_serval(words, os.environ | own, stdin)
     assert run.returncode == 0, f"serval {' '.join(words)}:\n{run.stdout}{run.stderr}"
     return run.stdout
 

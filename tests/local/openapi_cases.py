@@ -72,7 +72,7 @@ CHECKS = [
 
 @schema.parametrize()
 @settings(
-    max_examples=12 * TIMES,
+    max_examples=6 * TIMES,
     deadline=None,
     derandomize=True,
     database=None,

@@ -15,13 +15,14 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.local.conftest import ROOT, LocalStage
+from tests.local.forked_cli import run_serval
 
 pytestmark = pytest.mark.usefixtures("published_models")
 FLOWER = "[5.1, 3.5, 1.4, 0.2]"
 
 
-def start(stage: LocalStage, *words: str, **environment: str) -> subprocess.Popen[str]:
-    """Start the command as a user does, who has an AWS configuration that is no good here."""
+def environment_of(stage: LocalStage, **environment: str) -> dict[str, str]:
+    """Build the environment of a user who has an AWS configuration that is no good here."""
     own = {
         "SERVAL_STATE": str(stage.state),
         "SERVAL_STAGE": "local",
@@ -29,10 +30,15 @@ def start(stage: LocalStage, *words: str, **environment: str) -> subprocess.Pope
         "AWS_REGION": "eu-west-1",
     }
     everything = os.environ | own | environment
+    return {variable: value for variable, value in everything.items() if value}
+
+
+def start(stage: LocalStage, *words: str) -> subprocess.Popen[str]:
+    """Start the command as a user does."""
     return subprocess.Popen(
         [sys.executable, "-m", "serval_cli.main", *words],
         cwd=ROOT,
-        env={variable: value for variable, value in everything.items() if value},
+        env=environment_of(stage),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -44,9 +50,7 @@ def start(stage: LocalStage, *words: str, **environment: str) -> subprocess.Pope
 
 def run(stage: LocalStage, *words: str, typed: str = "", **environment: str) -> Any:
     """Run the command to its end."""
-    process = start(stage, *words, **environment)
-    out, err = process.communicate(typed, timeout=600)
-    return subprocess.CompletedProcess(words, process.returncode, out, err)
+    return run_serval(words, environment_of(stage, **environment), typed)
 
 
 def succeeded(stage: LocalStage, *words: str, typed: str = "", **environment: str) -> Any:

@@ -1,6 +1,7 @@
 """``serval simulate fleet``."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -52,6 +53,8 @@ def test_the_documented_evening_is_what_the_command_prints(simulate) -> None:
     printed = simulate("--trace", "evening:1000").out
 
     assert "\n".join(line.rstrip() for line in printed.splitlines()) in document
+    (held,) = re.findall(r"held in ([\d.]+) % of the minutes", printed)
+    assert float(held) > 98, "a thousand players, on the default policy"
 
 
 def test_one_seed_prints_the_same_again(simulate) -> None:
