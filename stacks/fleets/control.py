@@ -77,6 +77,8 @@ class FleetControl(Construct):
         self._rights.grant_ticks(function, "events:DisableRule")
         self._storage.jobs.grant_read(function)
         self._storage.jobs.grant_list_shards(function)
+        if any(fleet.paired for fleet in self._rights.fleets.by_name.values()):
+            self._storage.registry.grant_routes(function)
         self._storage.requests.grant_list_open(function)
         return function
 

@@ -6,7 +6,7 @@ from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
 from serval.models.resource_names import queue_name
-from stacks.fleets.model_queues import RequestQueues, shards_queue
+from stacks.fleets.model_queues import RequestQueues, candidate_queue, shards_queue
 from stacks.fleets.network import FleetNetwork
 from stacks.fleets.rights import FleetRights
 from stacks.fleets.sagemaker.fleet import SageMakerFleet
@@ -52,13 +52,15 @@ class FleetsStack(Stack):
     def _queues(self) -> None:
         queues = Construct(self, "Queues")
         for model in self._models.fleets.models:
-            RequestQueues(
+            own = RequestQueues(
                 queues,
                 model,
                 name=queue_name(self._stage.name, model),
                 failed=f"Requests of model {model} have failed for good: "
                 f"`serval redrive {model} --inspect`",
             )
+            if model in self._models.fleets.of_model(model).paired:
+                candidate_queue(queues, self._stage, model, own)
         for fleet in self._rights.of_kind("spot"):
             shards_queue(queues, self._stage, fleet)
 

@@ -4,7 +4,7 @@ from aws_cdk import Duration
 from aws_cdk.aws_sqs import DeadLetterQueue, Queue, QueueEncryption
 from constructs import Construct
 
-from serval.models.resource_names import DEAD, shards_queue_name
+from serval.models.resource_names import DEAD, candidate_queue_name, shards_queue_name
 from stacks.stage.acknowledgements import acknowledge
 from stacks.stage.alarms import raise_alarm
 from stacks.stage.dead_letters import RETENTION, dead_letter_queue
@@ -56,6 +56,21 @@ class RequestQueues(Construct):
             ),
             failed,
         )
+
+
+def candidate_queue(scope: Construct, stage: Stage, model: str, own: RequestQueues) -> Queue:
+    """Declare the queue of a model's candidate, where it answers on machines of its own."""
+    return Queue(
+        scope,
+        f"{model}-candidate",
+        queue_name=candidate_queue_name(stage.name, model),
+        encryption=QueueEncryption.SQS_MANAGED,
+        enforce_ssl=True,
+        retention_period=RETENTION,
+        receive_message_wait_time=LONG_POLL,
+        visibility_timeout=LEASE,
+        dead_letter_queue=DeadLetterQueue(queue=own.dead_letters, max_receive_count=RECEIPTS),
+    )
 
 
 def shards_queue(scope: Construct, stage: Stage, fleet: str) -> Queue:

@@ -8,6 +8,7 @@ from aws_cdk import ArnFormat, Stack
 from serval.models.deployed_fleets import Fleets
 from serval.models.resource_names import (
     callbacks_queue_name,
+    candidate_queue_name,
     cluster_name,
     dead_letter_queue_name,
     endpoint_name,
@@ -112,6 +113,10 @@ class FleetRights:
     def grant_take(self, granted: Granted, *fleets: str) -> None:
         """Grant taking messages of these fleets' models, and dead-lettering failed ones."""
         self._on_queues(granted, TAKE, queue_name, self._models(fleets))
+        paired = [model for fleet in fleets for model in self.fleets.by_name[fleet].paired]
+        # What one of a model's versions is to answer is passed on to its workers.
+        self._on_queues(granted, SEND, queue_name, paired)
+        self._on_queues(granted, {*SEND, *TAKE}, candidate_queue_name, paired)
         self._on_queues(granted, SEND, dead_letter_queue_name, self._models(fleets))
 
     def grant_secrets(self, granted: Granted, fleet: str) -> None:

@@ -15,12 +15,13 @@ from serval.models.deployed_fleets import DeployedFleet, Fleets
 from serval.models.resource_names import (
     DEAD,
     callbacks_queue_name,
+    candidate_queue_name,
     dead_letter_queue_name,
     light_queue_name,
     queue_name,
     shards_queue_name,
 )
-from serval.models.server_declaration import ONE_MODEL
+from serval.models.server_declaration import ONE_MODEL, fills_a_machine
 from serval.models.version import DEFAULT_MEMORY_MIB
 from stacks.stage.bundle_folders import DeclaredTwice, read_model_folder
 from stacks.stage.clock_entries import ClockEntries, entries_of, read_schedules
@@ -28,6 +29,7 @@ from stacks.stage.clock_entries import ClockEntries, entries_of, read_schedules
 SHARED = "*"
 """Stands for all models without a function of their own."""
 STAGE = "any"
+MACHINES_OF_A_CANARY = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +106,13 @@ def read_models(models: Path, fleets: Path | None, *, light_alone: bool = False)
     servers = _servers(deployed, bundles)
     deployed = Fleets(
         {
-            name: replace(fleet, image=servers[name].image or "") if name in servers else fleet
+            name: replace(
+                fleet,
+                image=servers[name].image or "",
+                paired=_paired(fleet, bundles),
+            )
+            if name in servers
+            else fleet
             for name, fleet in deployed.by_name.items()
         }
     )
@@ -157,6 +165,8 @@ def _name_reasons(fleets: Fleets) -> Iterator[str]:
     taken |= {shards_queue_name(STAGE, fleet) for fleet in fleets.by_name}
     for model in sorted(fleets.models):
         own = {queue_name(STAGE, model), dead_letter_queue_name(STAGE, model)}
+        if model in fleets.of_model(model).paired:
+            own.add(candidate_queue_name(STAGE, model))
         if own & taken:
             yield f"model {model!r}: its queue would have another's name: rename the model"
         taken |= own
@@ -181,6 +191,13 @@ def _servers(fleets: Fleets, bundles: Mapping[str, Bundle]) -> Mapping[str, Runt
     if reasons:
         raise BundleRefused(reasons)
     return servers
+
+
+def _paired(fleet: DeployedFleet, bundles: Mapping[str, Bundle]) -> tuple[str, ...]:
+    """Return the models whose stable version and candidate may have a machine each."""
+    if fleet.maximum < MACHINES_OF_A_CANARY:
+        return ()
+    return tuple(name for name in fleet.models if fills_a_machine(bundles[name].to_json()))
 
 
 def _server_reasons(fleet: DeployedFleet, runtimes: Mapping[str, Runtime]) -> Iterator[str]:

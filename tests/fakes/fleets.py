@@ -175,5 +175,15 @@ class KnownModels:
         return replace(record, bundle={"batching": {"weight": self.weights.get(model, 1)}})
 
 
+class OneProcess(KnownModels):
+    """Versions behind a server of which so many processes fit a machine."""
+
+    processes = 1
+
+    def version(self, model: str, version: str) -> ModelVersion:
+        runtime = {"kind": "http", "server": "lmi", "processes": self.processes}
+        return replace(super().version(model, version), bundle={"runtime": runtime})
+
+
 def moment(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from serval.models.route import Track
 from serval.requests.inbox import Message
 from tests.fakes.requests import (
     START,
@@ -56,6 +57,11 @@ class Sent:
     received: int = 0
 
 
+def name_of(model: str, track: Track) -> str:
+    """Name a queue."""
+    return model if track == "stable" else f"{model}-candidate"
+
+
 @dataclass
 class InMemoryInbox:
     """``Inbox`` with SQS's visibility times: only the newest receipt of a message is good."""
@@ -69,29 +75,37 @@ class InMemoryInbox:
     _receipts: Any = field(default_factory=itertools.count)
     _arrived: threading.Condition = field(default_factory=threading.Condition)
 
-    def send(self, model: str, request_id: str) -> None:
+    def send(self, model: str, request_id: str, track: Track = "stable") -> None:
+        self._answer("send")
         with self._arrived:
-            self.queues[model].append(Sent(request_id))
+            self.queues[name_of(model, track)].append(Sent(request_id))
             self._arrived.notify_all()
 
-    def visible(self, model: str) -> list[str]:
+    def visible(self, model: str, track: Track = "stable") -> list[str]:
         """Name the requests whose messages could be received now."""
-        return [m.request_id for m in self.queues[model] if m.visible_at <= self.clock.seconds]
+        own = self.queues[name_of(model, track)]
+        return [m.request_id for m in own if m.visible_at <= self.clock.seconds]
 
     def receive(
-        self, model: str, most: int, wait_seconds: int, visibility_seconds: int
+        self,
+        model: str,
+        most: int,
+        wait_seconds: int,
+        visibility_seconds: int,
+        track: Track = "stable",
     ) -> Sequence[Message]:
         self._answer("receive")
         assert 1 <= most <= 10
-        if wait_seconds and not self.visible(model):
+        if wait_seconds and not self.visible(model, track):
             with self._arrived:
                 self._arrived.wait(SHORT_POLL_SECONDS)
-        found = [m for m in self.queues[model] if m.visible_at <= self.clock.seconds][:most]
+        own = self.queues[name_of(model, track)]
+        found = [m for m in own if m.visible_at <= self.clock.seconds][:most]
         for one in found:
-            one.receipt = f"{model}/{next(self._receipts)}"
+            one.receipt = f"{name_of(model, track)}/{next(self._receipts)}"
             one.visible_at = self.clock.seconds + visibility_seconds
             one.received += 1
-        return [Message(model, one.request_id, one.receipt) for one in found]
+        return [Message(model, one.request_id, one.receipt, track) for one in found]
 
     def hide(self, messages: Sequence[Message], seconds: int) -> None:
         self._answer("hide")
@@ -103,20 +117,20 @@ class InMemoryInbox:
         self._answer("delete")
         for message in messages:
             gone = self._found([message])
-            own = self.queues[message.model]
-            self.queues[message.model] = [one for one in own if one not in gone]
+            name = name_of(message.model, message.track)
+            self.queues[name] = [one for one in self.queues[name] if one not in gone]
 
     def dead_letter(self, model: str, request_id: str, reason: str) -> None:
         self._answer("dead_letter")
         self.dead.append((model, request_id, reason))
 
     def _found(self, messages: Sequence[Message]) -> list[Sent]:
-        receipts = {(message.model, message.receipt) for message in messages}
+        receipts = {(name_of(one.model, one.track), one.receipt) for one in messages}
         return [
             one
-            for model, queue in self.queues.items()
+            for name, queue in self.queues.items()
             for one in queue
-            if (model, one.receipt) in receipts
+            if (name, one.receipt) in receipts
         ]
 
     def _answer(self, method: str) -> None:

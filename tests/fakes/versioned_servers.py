@@ -130,7 +130,9 @@ def publish(world: World, version: str, text: str, runtime: dict[str, Any], **mo
     )
 
 
-def worker_beside(world: World, folder: Path, files: Files, name: str = "w1") -> Stepped:
+def worker_beside(
+    world: World, folder: Path, files: Files, name: str = "w1", port: int = 0
+) -> Stepped:
     """Start a worker beside a server."""
     registry = world.registry
     handed_over = ServerFolder(folder, 2**20)
@@ -140,10 +142,12 @@ def worker_beside(world: World, folder: Path, files: Files, name: str = "w1") ->
         CandidateCheck(files).check,
         handed_over,
         READY_SECONDS,
+        port,
     )
+    servers.side = (sides := world.sides(name)).of
     opening = OpenVersion(registry.version, Execution(1), servers.open)
     loaded = LoadedVersions(
         opening.find, files, opening.open, folder / name, Limits(2**20, 2**20), tidy=servers.tidy
     )
     handed_over.let_go = loaded.let_go
-    return world.worker(name, loaded=loaded)
+    return world.worker(name, loaded=loaded, sides=sides)

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from serval.errors import ArtifactUnavailable, InvalidInputs, ModelNotFound
+from serval.fleets.canaries import Sides
 from serval.inference.loaded import Limits, LoadedVersions
 from serval.inference.runtimes import RuntimeFailed
+from serval.models.deployed_fleets import DeployedFleet
 from serval.models.route import Route
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
@@ -168,6 +170,8 @@ class World:
     broken: set[float] = field(default_factory=set)
     """Numbers of the models that fail, whatever they are given."""
     models: Sequence[str] = ("textgen", "resnet")
+    paired: tuple[str, ...] = ()
+    """Those whose candidates have a queue of their own."""
     poll_seconds: int = 0
     intervals: Intervals = field(
         default_factory=lambda: Intervals(
@@ -237,6 +241,11 @@ class World:
             self.registry.version, self.registry, self.open_model, self.folder / name, self.limits
         )
 
+    def sides(self, name: str) -> Sides:
+        """Give what tells a worker of this name which side it is on."""
+        fleet = DeployedFleet(name="gpu", models=tuple(self.models), paired=self.paired)
+        return Sides(name, fleet, self.registry)
+
     def stepped(self) -> Executors:
         """Give what a worker without threads works by."""
         inline = Inline()
@@ -255,6 +264,7 @@ class World:
         name: str = "w1",
         engine: Executors | None = None,
         loaded: LoadedVersions | None = None,
+        sides: Sides | None = None,
     ) -> "Stepped":
         """Start a worker, whose steps a test takes one by one."""
         post = WorkerIdentity(
@@ -267,7 +277,8 @@ class World:
             intervals=self.intervals,
         )
         loaded = loaded or self.open_versions(name)
-        worker = assemble(self.ports(), post, loaded, engine or self.stepped())
+        sides = sides or self.sides(name)
+        worker = assemble(self.ports(), post, loaded, engine or self.stepped(), sides)
         return Stepped(worker, self.clock)
 
 
@@ -280,9 +291,11 @@ class Stepped:
 
     def fetch(self, *models: str) -> None:
         """Take messages of models once, as far as there is room."""
-        for model in models or tuple(self.worker.models):
-            if self.worker.fetch.room(model) > 0:
-                self.worker.fetch.once(model)
+        fetch = self.worker.fetch
+        for model, track in self.worker.queues:
+            wanted = model in (models or self.worker.models) and fetch.takes(model, track)
+            if wanted and fetch.room(model) > 0:
+                fetch.once(model, track)
 
     def prepare(self) -> bool:
         """Prepare a batch of the model whose turn it is; False: nobody's turn, or nothing to do."""

@@ -1,5 +1,6 @@
 """How many machines a fleet is to have."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serval.fleets.canaries import SplitCanary
 from serval.fleets.scale.decide import decide, expected_arrivals, machines_for_shards, wake
 from serval.fleets.scale.observation import JobShards, Observation
 from serval.fleets.state import FleetState, WorkerState
@@ -304,6 +306,18 @@ def test_a_batch_job_gets_a_machine_for_half_an_hour_of_work_and_none_that_it_ca
     left: int, at_once: int, machines: int
 ) -> None:
     assert machines_for_shards([JobShards("textgen", left, at_once)]) == machines
+
+
+def test_a_candidate_that_needs_a_machine_of_its_own_gets_one_while_there_is_work() -> None:
+    canary = SplitCanary("textgen", "2", "r1", 10)
+    look = seen(60, waiting=60, workers=tuple(workers(2)), canaries=[canary])
+    alone, both = decide(FLEET, AWAKE, replace(look, canaries=())), decide(FLEET, AWAKE, look)
+    assert both.machines == alone.machines + 1
+    assert "; one more for the candidate of textgen" in both.reason
+    assert (alone.holders, json.loads(both.holders)) == ("", {"textgen": ["r1", "w1"]})
+    idle = replace(AWAKE, idle_since=at(-3600), holders=both.holders)
+    gone = decide(FLEET, idle, seen(60, canaries=[canary]))
+    assert (gone.machines, gone.holders) == (0, ""), "nobody asks, so nobody answers"
 
 
 def test_shards_come_on_top_of_requests_within_the_maximum() -> None:

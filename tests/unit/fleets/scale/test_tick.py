@@ -5,11 +5,13 @@ from dataclasses import replace
 
 import pytest
 
+from serval.fleets.canaries import Holders, read_holders
 from serval.fleets.scale.observation import JobShards
 from serval.fleets.scale.tick import Tick
 from serval.models.deployed_fleets import Fleets
+from serval.models.route import Route
 from serval.requests.request import LISTED
-from tests.fakes.fleets import ControlledFleets, at, worker
+from tests.fakes.fleets import ControlledFleets, OneProcess, at, worker
 from tests.fakes.requests import FLEETS, GPU
 
 
@@ -22,6 +24,7 @@ class Stage(ControlledFleets):
         self.jobs: dict[str, JobShards] = {}
         """What batch jobs ask, by the names that fleets' rows have for them."""
         self.ticks.on = True
+        self.registry: OneProcess | None = None
 
     def tick(self, seconds: float = 60) -> dict[str, object]:
         """Let so much time pass, then tick."""
@@ -31,6 +34,7 @@ class Stage(ControlledFleets):
             store=self.requests,
             write=self.printed.append,
             jobs=self,
+            registry=self.registry,
             clock=self.clock,
         ).tick()
 
@@ -359,3 +363,21 @@ def test_a_job_that_ended_while_its_fleet_slept_is_forgotten() -> None:
     stage.set_state(jobs=("gone:1",))
     stage.tick()
     assert (stage.state().machines, stage.state().jobs) == (0, ())
+
+
+def test_a_rollout_on_two_machines_has_two_and_the_row_says_who_holds_the_candidate() -> None:
+    gpu = replace(GPU, paired=("textgen",))
+    stage = Stage(Fleets({**FLEETS.by_name, "gpu": gpu}))
+    stage.registry = OneProcess({"textgen": Route("1", "2", 10, "r1")})
+    stage.set_state(machines=1, woken=at(-300), ticked=at(0))
+    stage.states.report(worker("w1"))
+    stage.submit("r1")
+    stage.tick()
+    assert (stage.state().machines, stage.state().holders) == (2, "")
+    stage.states.report(worker("w2", started=at(60)))
+    stage.submit("r2")
+    stage.tick()
+    assert read_holders(stage.state().holders) == {"textgen": Holders("r1", ("w2",))}
+    stage.registry.routes["textgen"] = Route("2")
+    stage.tick()
+    assert stage.state().holders == ""

@@ -7,7 +7,7 @@ import pytest
 
 from serval.bundles.bundle import Bundle
 from serval.bundles.bundle import RolloutSection as RolloutSection
-from serval.models.server_declaration import all_at_once_reason
+from serval.models.server_declaration import note_machines, rollout_note
 from serval.rollouts.policy.canary_policy import CanaryPolicy, alarm_names, canary_policy
 
 
@@ -47,4 +47,11 @@ def test_where_two_versions_cannot_answer_beside_each_other_one_step_takes_all_t
 ) -> None:
     bundle = {"runtime": runtime, "rollout": {"steps_percent": [10, 50]}}
     assert canary_policy(bundle).steps_percent == steps
-    assert (all_at_once_reason(bundle) is None) == (steps == (10, 50))
+    assert str(rollout_note(bundle)).startswith("all at once: ") == (steps == (100,))
+
+
+def test_on_two_machines_a_rollout_has_its_steps_although_one_process_fits_a_machine() -> None:
+    runtime = {"kind": "http", "server": "lmi"}
+    bundle = note_machines({"runtime": runtime, "rollout": {"steps_percent": [10, 50]}})
+    assert canary_policy(bundle).steps_percent == (10, 50)
+    assert str(rollout_note(bundle)).startswith("on two machines: ")

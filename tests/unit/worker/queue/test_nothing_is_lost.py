@@ -81,6 +81,9 @@ class FusedInbox(InMemoryInbox):
     def delete(self, *given: Any) -> None:
         self.fuse.call(lambda: InMemoryInbox.delete(self, *given))
 
+    def send(self, *given: Any) -> None:
+        self.fuse.call(lambda: InMemoryInbox.send(self, *given))
+
     def dead_letter(self, *given: Any) -> None:
         self.fuse.call(lambda: InMemoryInbox.dead_letter(self, *given))
 

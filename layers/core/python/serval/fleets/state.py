@@ -47,6 +47,8 @@ class FleetState:
     """Measured time from waking to the first worker; 0: unknown."""
     ticked: str = ""
     """When the last tick was."""
+    holders: str = ""
+    """JSON: the workers that hold a candidate, by model, after the id of its rollout."""
     reason: str = ""
     """Why it has this many machines, in words."""
     revision: int = 0

@@ -35,6 +35,9 @@ class DeployedFleet:
     image: str = ""
     """The image of the container beside its workers; empty: it has none of a bundle's."""
     models: tuple[str, ...] = ()
+    paired: tuple[str, ...] = ()
+    """Those of its models whose candidates have a queue of their own: a version fills a machine,
+    and there may be two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,8 @@ class Fleets:
         return cls(
             {
                 name: DeployedFleet(
-                    name=name, **{**members, "models": tuple(members.get("models", ()))}
+                    name=name,
+                    **members | {key: tuple(members.get(key, ())) for key in ("models", "paired")},
                 )
                 for name, members in document.items()
             }

@@ -10,6 +10,7 @@ QUEUE_NAME_LIMIT = 80
 FUNCTION_NAME_LIMIT = 64
 DEAD = "-dead"
 SHARDS = "-shards"
+CANDIDATE = "-candidate"
 DIGEST_CHARACTERS = 8
 
 
@@ -21,6 +22,11 @@ def queue_name(stage: str, model: str) -> str:
 def dead_letter_queue_name(stage: str, model: str) -> str:
     """Name the dead-letter queue of a fleet model."""
     return queue_name(stage, model) + DEAD
+
+
+def candidate_queue_name(stage: str, model: str) -> str:
+    """Name the queue of a model's candidate, where it answers on machines of its own."""
+    return shorten_name(f"serval-{stage}-{model}{CANDIDATE}", QUEUE_NAME_LIMIT)
 
 
 def light_queue_name(stage: str) -> str:

@@ -22,6 +22,13 @@ BODY_PATHS = {"http": ("/", "/"), "sagemaker": ("/ping", "/invocations")}
 AT_ONCE = "all at once, as its inference server holds one version"
 """What the reasons of such a rollout end with."""
 
+MACHINES = "machines"
+"""Member of a recorded ``rollout`` section: on how many machines the two versions answer."""
+ON_TWO = (
+    "on two machines: a process of its inference server holds one version, so the new version "
+    "answers its share on machines of its own, and one more runs while the rollout lasts"
+)
+
 Holding = Literal["loads", "restarts", "fixed"]
 """How a server comes to hold a version.
 
@@ -78,20 +85,24 @@ class ServerDeclaration:
         """Name the server in a message."""
         return f"the inference server on {HOST}:{self.port}"
 
-    def list_held(self, route: Route, refused: Collection[str] = ()) -> tuple[str, ...]:
+    def list_held(
+        self, route: Route, refused: Collection[str] = (), *, apart: bool = False
+    ) -> tuple[str, ...]:
         """Return the versions that a machine's server is to hold for a route.
 
         Parameters
         ----------
         refused
             Candidates that have failed on this machine.
+        apart
+            Whether this machine is the candidate's, and others are the stable version's.
         """
         candidate = None if route.candidate in refused else route.candidate
         if candidate is None:
             return (route.stable,)
         if self.holding == "loads" or self.processes > 1:
             return (route.stable, candidate)
-        return (candidate,) if route.percent >= 100 else (route.stable,)
+        return (candidate,) if apart or route.percent >= 100 else (route.stable,)
 
 
 def holding_of(section: Mapping[str, Any]) -> Holding:
@@ -103,7 +114,7 @@ def holding_of(section: Mapping[str, Any]) -> Holding:
 
 
 def shares_traffic(bundle: Mapping[str, Any]) -> bool:
-    """Return whether two versions of a model can answer beside each other."""
+    """Return whether two versions of a model can answer beside each other on a machine."""
     if runtime_of(bundle) not in SERVED:
         return True
     section: Mapping[str, Any] = bundle["runtime"]
@@ -111,14 +122,35 @@ def shares_traffic(bundle: Mapping[str, Any]) -> bool:
     return holding == "loads" or (holding == "restarts" and (section.get("processes") or 1) > 1)
 
 
-def all_at_once_reason(bundle: Mapping[str, Any]) -> str | None:
-    """Explain why a rollout of a bundle takes all traffic at once; None if it does not."""
+def fills_a_machine(bundle: Mapping[str, Any]) -> bool:
+    """Return whether a machine has room for one version of a model, whose server is restarted."""
+    return (
+        runtime_of(bundle) in SERVED
+        and not shares_traffic(bundle)
+        and holding_of(bundle["runtime"]) == "restarts"
+    )
+
+
+def note_machines(bundle: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Note in a bundle that its stable version and its candidate have a machine each."""
+    return {**bundle, "rollout": {**bundle["rollout"], MACHINES: 2}}
+
+
+def has_steps(bundle: Mapping[str, Any]) -> bool:
+    """Return whether two versions of a model can answer at a time, on a machine or on two."""
+    return shares_traffic(bundle) or MACHINES in bundle.get("rollout", {})
+
+
+def rollout_note(bundle: Mapping[str, Any]) -> str | None:
+    """Explain what is special about a rollout of a bundle; None if nothing is."""
     if shares_traffic(bundle):
         return None
+    if has_steps(bundle):
+        return ON_TWO
     section: Mapping[str, Any] = bundle["runtime"]
     why = (
         "a process of its inference server holds one version ('runtime.processes: 2' says that "
-        "two fit beside each other)"
+        "two fit beside each other, and a fleet with 'maximum: 2' has a machine for each)"
         if holding_of(section) == "restarts"
         else "its inference server brings the model by itself, whatever a version says"
     )

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from serval.aws.sqs.queue_batches import Pause, QueueUrls, call_in_batches
-from serval.aws.sqs.queues import dead_letter, parse
-from serval.models.resource_names import DEAD, request_queue_name
+from serval.aws.sqs.queues import dead_letter, message, parse
+from serval.models.resource_names import DEAD, candidate_queue_name, request_queue_name
+from serval.models.route import Track
 from serval.requests.inbox import Message
 
 if TYPE_CHECKING:
@@ -30,17 +31,22 @@ class QueueInbox:
         object.__setattr__(self, "urls", QueueUrls(self.client))
 
     def receive(
-        self, model: str, most: int, wait_seconds: int, visibility_seconds: int
+        self,
+        model: str,
+        most: int,
+        wait_seconds: int,
+        visibility_seconds: int,
+        track: Track = "stable",
     ) -> Sequence[Message]:
         """Receive up to ``most`` messages (1..10), waiting for the first one up to 20 seconds."""
         answer = self.client.receive_message(
-            QueueUrl=self._url(model),
+            QueueUrl=self._url(model, track),
             MaxNumberOfMessages=most,
             WaitTimeSeconds=wait_seconds,
             VisibilityTimeout=visibility_seconds,
         )
         return [
-            Message(model, parse(found["Body"]).request_id, found["ReceiptHandle"])
+            Message(model, parse(found["Body"]).request_id, found["ReceiptHandle"], track)
             for found in answer.get("Messages", [])
         ]
 
@@ -54,6 +60,11 @@ class QueueInbox:
         """Delete any number of messages, of several models, ignoring those that are gone."""
         self._each(self.client.delete_message_batch, messages, {})
 
+    def send(self, model: str, request_id: str, track: Track) -> None:
+        """Send a message about a request to a track's queue."""
+        body = message(request_id, model)
+        self.client.send_message(QueueUrl=self._url(model, track), MessageBody=body)
+
     def dead_letter(self, model: str, request_id: str, reason: str) -> None:
         """Send a message to the model's dead-letter queue: the id, and why it failed."""
         url = self.urls.of(self._name(model) + DEAD)
@@ -63,13 +74,15 @@ class QueueInbox:
         self, call: Callable[..., Any], messages: Sequence[Message], more: Mapping[str, Any]
     ) -> None:
         """Make a batch call; failures that SQS calls the sender's fault mean a message is gone."""
-        entries: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        entries: defaultdict[tuple[str, Track], list[Mapping[str, Any]]] = defaultdict(list)
         for one in messages:
-            entries[one.model].append({"ReceiptHandle": one.receipt, **more})
-        for model, own in entries.items():
-            call_in_batches(call, self._url(model), own, self.pause)
+            entries[one.model, one.track].append({"ReceiptHandle": one.receipt, **more})
+        for (model, track), own in entries.items():
+            call_in_batches(call, self._url(model, track), own, self.pause)
 
-    def _url(self, model: str) -> str:
+    def _url(self, model: str, track: Track) -> str:
+        if track == "candidate":
+            return self.urls.of(candidate_queue_name(self.stage, model))
         return self.urls.of(self._name(model))
 
     def _name(self, model: str) -> str:

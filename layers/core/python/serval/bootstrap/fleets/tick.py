@@ -3,6 +3,7 @@
 import boto3
 
 from serval.aws.dynamodb.jobs import JobTable
+from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval.aws.dynamodb.requests import RequestTable
 from serval.batch.job.fleet_jobs import FleetJobs
 from serval.bootstrap.fleets.control import fleet_control
@@ -21,6 +22,7 @@ def build() -> LambdaFunction[Tick]:
         Tick(
             control=fleet_control(settings, dynamodb),
             store=RequestTable(dynamodb.Table(settings.requests_table)),
+            registry=DynamoDBRegistry(dynamodb.Table(settings.registry_table)),
             write=print_line,
             jobs=FleetJobs(JobTable(dynamodb.Table(settings.jobs_table))),
         ),

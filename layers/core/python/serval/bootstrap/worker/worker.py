@@ -29,6 +29,7 @@ from serval.aws.stepfunctions.task_tokens import StepFunctionsTasks
 from serval.batch.shard.tasks import LostShards
 from serval.bootstrap.log import print_line
 from serval.bootstrap.worker.calls import BEATS_A_LEASE, CALLS, UNANSWERED
+from serval.fleets.canaries import Sides
 from serval.handlers.declaration import HandlerLimits
 from serval.handlers.opening import HandlerOpening
 from serval.handlers.packages import PackageFolders
@@ -73,16 +74,23 @@ def worker() -> Worker:
     ports = _ports(settings, s3)
     store = S3ArtifactDownloads(s3, settings.artifact_bucket)
     words = describe_execution(chosen, fleet.accelerator, served=bool(settings.server_folder))
+    identity = _identity(settings, fleet, words)
+    sides = Sides(identity.worker, fleet, KnownVersions(ports.registry)) if fleet.paired else None
     return assemble(
         ports,
-        _identity(settings, fleet, words),
-        loaded_versions(settings, ports.registry, store, chosen),
+        identity,
+        loaded_versions(settings, ports.registry, store, chosen, sides),
         Executors.of_threads(),
+        sides,
     )
 
 
 def loaded_versions(
-    settings: ServerSettings, registry: VersionRegistry, store: ArtifactStore, chosen: Execution
+    settings: ServerSettings,
+    registry: VersionRegistry,
+    store: ArtifactStore,
+    chosen: Execution,
+    sides: Sides | None = None,
 ) -> LoadedVersions:
     """Build what holds versions in memory."""
     folder = Path(tempfile.mkdtemp(prefix="serval-"))
@@ -94,6 +102,8 @@ def loaded_versions(
         server_folder,
         port=settings.server_port,
     )
+    if sides is not None:
+        servers.side = sides.of
     opening = OpenVersion(registry.version, chosen, servers.open, handler_opening(settings, folder))
     loaded = LoadedVersions(
         find=opening.find,

@@ -2,7 +2,8 @@
 
 The count is absolute: it includes machines that were ordered and have not arrived, so none is
 ordered twice. It covers the arrivals expected by the time a machine ordered now works, plus what
-clears the backlog within the target age, plus machines for the shards of batch jobs. A fleet
+clears the backlog within the target age, plus machines for the shards of batch jobs, plus one
+where a candidate needs a machine of its own. A fleet
 shrinks slowly, and only after fewer machines would have sufficed for a while; the last one goes
 after the fleet's idle time. The simulation, the laptop and AWS all run this function.
 """
@@ -12,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from serval.clock import timestamp
+from serval.fleets.canaries import choose_all
 from serval.fleets.scale.capacity import (
     LESS_SECONDS,
     choose_capacity,
@@ -59,7 +61,8 @@ def decide(fleet: DeployedFleet, state: FleetState, seen: Observation) -> FleetS
         state = replace(state, machines=wanted, less_since=less_since)
     else:
         state = replace(state, less_since="")
-    state = replace(state, reason=reason)
+    holders = choose_all(seen.canaries, seen.present, state.holders)
+    state = replace(state, reason=reason, holders=holders)
     if state.asleep:
         return put_to_sleep(state, seen)
     return choose_capacity(fleet, state, seen)
@@ -87,6 +90,9 @@ def needed_machines(fleet: DeployedFleet, state: FleetState, seen: Observation) 
     late = seen.oldest_age_seconds > fleet.target_age_seconds
     if late and len(seen.present) >= state.machines > 0:
         wanted = max(wanted, math.ceil(state.machines * LATE_GROWTH))
+    if seen.canaries:
+        wanted += 1
+        reason += f"; one more for the candidate of {', '.join(c.model for c in seen.canaries)}"
     if wanted > fleet.maximum:
         reason += f"; {wanted} machines would do, the maximum is {fleet.maximum}"
     return min(fleet.maximum, max(fleet.minimum, wanted)), reason

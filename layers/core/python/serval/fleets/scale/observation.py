@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from serval.clock import timestamp
+from serval.fleets.canaries import SplitCanary
 from serval.fleets.state import WorkerState
 from serval.requests.request import OpenRequest
 
@@ -35,6 +36,8 @@ class Observation:
     """What batch jobs need of it."""
     ended_jobs: tuple[str, ...] = ()
     """The jobs in its row that need nothing any more."""
+    canaries: Sequence[SplitCanary] = ()
+    """The rollouts whose two versions need a machine each."""
 
     @property
     def asked(self) -> bool:
@@ -65,6 +68,7 @@ def observe(
     ended_jobs: tuple[str, ...] = (),
     *,
     also_waiting: int = 0,
+    canaries: Sequence[SplitCanary] = (),
 ) -> Observation:
     """Combine requests, workers and jobs into an observation.
 
@@ -87,6 +91,7 @@ def observe(
         workers=workers,
         jobs=jobs,
         ended_jobs=ended_jobs,
+        canaries=canaries,
     )
 
 

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from serval.clock import Clock, timestamp, utc_now
+from serval.fleets.canaries import find_splits
 from serval.fleets.control import FleetControl
 from serval.fleets.metrics import publish
 from serval.fleets.ports import BatchJobs, NoBatchJobs
@@ -20,6 +21,7 @@ from serval.fleets.scale.demand import seconds_since
 from serval.fleets.scale.observation import Observation, observe
 from serval.fleets.state import FleetState
 from serval.models.deployed_fleets import DeployedFleet
+from serval.models.route import VersionRegistry
 from serval.requests.request import OpenListing, OpenRequest
 
 SETTLED = timedelta(seconds=30)
@@ -54,6 +56,8 @@ class Tick:
     store: OpenRequests
     write: Callable[[str], object]
     """Prints a line of metrics."""
+    registry: VersionRegistry | None = None
+    """Tells of rollouts; None: none of them takes two machines."""
     jobs: BatchJobs = field(default_factory=NoBatchJobs)
     clock: Clock = utc_now
 
@@ -98,6 +102,7 @@ class Tick:
             [job for job in found.values() if job and job.model not in state.paused],
             tuple(job for job, shards in found.items() if shards is None),
             also_waiting=self.store.count_unlisted(backlog.listing, models) if goes_on else 0,
+            canaries=find_splits(fleet, self.registry),
         )
 
     def _read_backlog(self) -> Backlog:

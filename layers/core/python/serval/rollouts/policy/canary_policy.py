@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from serval.models.server_declaration import shares_traffic
+from serval.models.server_declaration import has_steps
 
 ALL_AT_ONCE = (100,)
 WhenIdle = Literal["promote", "hold"]
@@ -30,14 +30,14 @@ class CanaryPolicy:
 def canary_policy(bundle: Mapping[str, Any]) -> CanaryPolicy:
     """Read the policy; bundles of older versions may lack keys, which take their defaults.
 
-    Where two versions cannot answer beside each other, the one step has all of the traffic.
+    Where two versions cannot answer at a time, the one step has all of the traffic.
     """
     section: Mapping[str, Any] = bundle.get("rollout", {})
     names = [member.name for member in fields(CanaryPolicy)]
     policy = {name: section[name] for name in names if name in section}
     if "steps_percent" in policy:
         policy["steps_percent"] = tuple(policy["steps_percent"])
-    if not shares_traffic(bundle):
+    if not has_steps(bundle):
         policy["steps_percent"] = ALL_AT_ONCE
     return CanaryPolicy(**policy)
 

@@ -10,7 +10,7 @@ from serval.clock import Clock, utc_now
 from serval.models.metrics import FLUSH_SECONDS
 from serval.models.registry import ModelRegistry, Rollout
 from serval.models.route import ROUTE_SECONDS
-from serval.models.server_declaration import AT_ONCE, shares_traffic
+from serval.models.server_declaration import AT_ONCE, has_steps
 from serval.rollouts.control import RolloutControl, RolloutRefused
 from serval.rollouts.policy.canary_policy import CanaryPolicy, alarm_names, canary_policy
 from serval.rollouts.policy.decide import Decision, Hold, Step, decide, seconds_to_next_look
@@ -90,7 +90,7 @@ class Evaluate:
         decision = decide(policy, step, stable, candidate, alarms.ringing)
         report = measured.report(rollout.baseline, rollout.version)
         rollout = replace(rollout, details={**rollout.details, "metrics": report})
-        at_once = not shares_traffic(bundle)
+        at_once = not has_steps(bundle)
         remarked = with_remarks(decision, alarms, at_once=at_once)
         rollout = self.control.apply(rollout, remarked)
         return self._outcome(rollout, policy, decision)

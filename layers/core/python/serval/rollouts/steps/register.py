@@ -9,7 +9,7 @@ from serval.bundles.uploads import StoredObject, Upload
 from serval.clock import timestamp
 from serval.errors import ModelNotFound, ModelVersionNotFound
 from serval.models.registry import stable_version
-from serval.models.server_declaration import all_at_once_reason
+from serval.models.server_declaration import rollout_note
 from serval.models.storage import record_key, staging_prefix, version_prefix
 from serval.models.version import BundleFile, Form, ModelVersion
 from serval.rollouts.comparison import signature_changes
@@ -69,11 +69,11 @@ class Register:
             return {"outcome": "passed", "status": status, "wait_seconds": 0}
         if changes := self._breaking_changes(upload.model, verified):
             return {"outcome": "refused", "reasons": changes}
-        at_once = all_at_once_reason(verified.bundle)
+        note = rollout_note(verified.bundle)
         rollout = self.control.note(
             rollout,
             step="registering",
-            details={"golden": golden, "notes": [*optimised.notes, *filter(None, [at_once])]},
+            details={"golden": golden, "notes": [*optimised.notes, *filter(None, [note])]},
         )
         version = self._register_version(upload, verified, optimised.forms, golden)
         begun = self.control.begin(rollout, version.version, canary_policy(verified.bundle))

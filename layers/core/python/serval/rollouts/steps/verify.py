@@ -24,6 +24,7 @@ from serval.bundles.verification.readable import OpenFrom, RemoteFile, RemoteFol
 from serval.bundles.verification.verify_bundle import VerifiedBundle, verify_bundle
 from serval.errors import BundleRefused
 from serval.models.digests import digest_file
+from serval.models.server_declaration import fills_a_machine, note_machines
 from serval.models.version import BundleFile, ModelVersion
 from serval.rollouts.documents import TargetFleet, VerifiedUpload
 from serval.rollouts.outcomes import refuse_upload
@@ -152,6 +153,13 @@ def _digest_of(file: UploadedFile, folder: RemoteFolder) -> str:
         return digest_file(opened, like=file.sha256 or "")
 
 
+def describe_rollout(bundle: VerifiedBundle) -> Mapping[str, Any]:
+    """Write ``model.yaml`` with every default, and on how many machines a rollout takes place."""
+    document = bundle.bundle.to_json()
+    paired = bundle.fleet is not None and bundle.bundle.name in bundle.fleet.paired
+    return note_machines(document) if paired and fills_a_machine(document) else document
+
+
 def describe_bundle(manifest: Manifest, bundle: VerifiedBundle) -> dict[str, Any]:
     """Write the verified document, or refuse a bundle for which it would be too large."""
     verified = VerifiedUpload(
@@ -159,7 +167,7 @@ def describe_bundle(manifest: Manifest, bundle: VerifiedBundle) -> dict[str, Any
         artifact=bundle.bundle.artifact,
         artifact_files=bundle.artifact_files,
         signature=bundle.signature,
-        bundle=bundle.bundle.to_json(),
+        bundle=describe_rollout(bundle),
         fleet=TargetFleet(bundle.fleet.name, bundle.fleet.accelerator) if bundle.fleet else None,
     ).to_json()
     if (size := len(json.dumps(verified))) > LIMIT_BYTES:

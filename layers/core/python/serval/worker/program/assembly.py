@@ -1,11 +1,13 @@
 """Assembly: build a worker from its ports."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from serval.fleets.canaries import Sides
 from serval.inference.loaded import LoadedVersions
 from serval.models.metrics import InferenceMetrics
-from serval.models.route import KnownVersions
+from serval.models.route import KnownVersions, Track
 from serval.requests.end_attempt import EndAttempt
 from serval.worker.program.faults import Retries
 from serval.worker.program.loaded_memory import LoadedMemory
@@ -50,6 +52,7 @@ class WorkerParts:
     counts: WorkerCounts
     finish: Finish
     streams: Streams
+    sides: Sides | None
 
     @classmethod
     def of(
@@ -58,6 +61,7 @@ class WorkerParts:
         identity: WorkerIdentity,
         loaded: LoadedVersions,
         executors: Executors,
+        sides: Sides | None = None,
     ) -> "WorkerParts":
         """Build the parts."""
         stopping, waiting = threading.Event(), WaitingMessages()
@@ -81,7 +85,7 @@ class WorkerParts:
             paused=set(),
             retries=retries,
             versions=versions,
-            targets=Targets(versions),
+            targets=Targets(versions, sides),
             memory=memory,
             waiting=waiting,
             holdings=holdings,
@@ -100,6 +104,7 @@ class WorkerParts:
                 monotonic=executors.monotonic,
                 changed=waiting.changed,
             ),
+            sides=sides,
         )
 
     def worker(self) -> Worker:
@@ -109,6 +114,7 @@ class WorkerParts:
         finish_slots, clock = FinishSlots(self.executors.finishes), self.executors.monotonic
         return Worker(
             models=self.identity.models,
+            queues=self.queues,
             schedule=TurnSchedule(self.waiting, self.ready, Turns(), self.targets.limits, clock),
             ready=self.ready,
             fetch=self.fetch(),
@@ -137,6 +143,13 @@ class WorkerParts:
             clock=clock,
         )
 
+    @property
+    def queues(self) -> Sequence[tuple[str, Track]]:
+        """The queues of the models, and of their candidates."""
+        own: list[tuple[str, Track]] = [(model, "stable") for model in self.identity.models]
+        paired = self.sides.fleet.paired if self.sides else ()
+        return [*own, *((model, "candidate") for model in paired)]
+
     def fetch(self) -> Fetch:
         """Build what takes messages."""
         return Fetch(
@@ -145,6 +158,7 @@ class WorkerParts:
             holdings=self.holdings,
             limits=self.targets.limits,
             paused=self.paused,
+            takes=self.targets.takes,
             stopping=self.stopping.is_set,
             retries=self.retries,
             clock=self.executors.monotonic,
@@ -231,6 +245,7 @@ class WorkerParts:
             memory=self.memory,
             protection=Protection(self.ports.task),
             paused=self.paused,
+            sides=self.sides,
             retries=self.retries,
             clock=self.executors.clock,
             monotonic=self.executors.monotonic,
@@ -238,7 +253,11 @@ class WorkerParts:
 
 
 def assemble(
-    ports: Ports, identity: WorkerIdentity, loaded: LoadedVersions, executors: Executors
+    ports: Ports,
+    identity: WorkerIdentity,
+    loaded: LoadedVersions,
+    executors: Executors,
+    sides: Sides | None = None,
 ) -> Worker:
-    """Build a worker."""
-    return WorkerParts.of(ports, identity, loaded, executors).worker()
+    """Build a worker; its server, if it has one, goes by the same ``sides``."""
+    return WorkerParts.of(ports, identity, loaded, executors, sides).worker()

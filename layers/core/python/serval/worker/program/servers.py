@@ -13,6 +13,7 @@ from functools import partial
 import httpx
 
 from serval.errors import ArtifactUnavailable, ModelNotFound
+from serval.fleets.canaries import Side
 from serval.handlers.served import ServedBodies
 from serval.inference.loaded import ArtifactStore
 from serval.inference.runtimes import ArtifactUnreadable, Model
@@ -46,6 +47,8 @@ class Servers:
     """How long it may take to be ready; None: as long as a bundle says."""
     port: int = 0
     """Its first port; 0: the one that a bundle names."""
+    side: Callable[[str, Route], Side] = lambda model, route: "either"
+    """What this machine's worker does for a model."""
     _processes: ServerProcesses | None = None
     _loaded: dict[Key, Server] = field(default_factory=dict)
     """Versions that it was told to load, each with whom to tell to unload it."""
@@ -111,7 +114,7 @@ class Servers:
             for name, version, rollout in self._refused
             if (name, rollout) == (model, route.rollout)
         }
-        return declared.list_held(route, refused)
+        return declared.list_held(route, refused, apart=self.side(model, route) == "candidate")
 
     def _expect_held(self, record: ModelVersion, declared: ServerDeclaration, route: Route) -> None:
         held = self._list_held(record.model, declared, route)

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from serval.errors import UnsupportedFeature
+from serval.models.route import Track
 from serval.requests.inbox import Inbox, Message
 from serval.requests.stream.piece import StreamChunk
 from serval.worker.queue.finish import Finish
@@ -50,7 +51,12 @@ class DeliveredInbox:
     """Receipts of messages that Lambda is to delete."""
 
     def receive(
-        self, model: str, most: int, wait_seconds: int, visibility_seconds: int
+        self,
+        model: str,
+        most: int,
+        wait_seconds: int,
+        visibility_seconds: int,
+        track: Track = "stable",
     ) -> Sequence[Message]:
         """Receive nothing: Lambda does."""
         return ()
@@ -62,6 +68,10 @@ class DeliveredInbox:
     def delete(self, messages: Sequence[Message]) -> None:
         """Leave messages to Lambda, which deletes them."""
         self.finished.update(message.receipt for message in messages)
+
+    def send(self, model: str, request_id: str, track: Track) -> None:
+        """Send a message about a request to a track's queue."""
+        self.queue.send(model, request_id, track)
 
     def dead_letter(self, model: str, request_id: str, reason: str) -> None:
         """Send a message to the dead-letter queue."""

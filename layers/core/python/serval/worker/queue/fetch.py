@@ -1,10 +1,11 @@
-"""Fetch: a thread for each model receives messages while there is room for them."""
+"""Fetch: a thread for each queue receives messages while there is room for them."""
 
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from serval.inference.batch_limits import BatchLimits
+from serval.models.route import Track
 from serval.requests.inbox import Inbox
 from serval.worker.program.faults import RETRY_SECONDS, Retries
 from serval.worker.queue.held import Held, Holdings, WaitingMessages
@@ -12,6 +13,8 @@ from serval.worker.queue.prepare import MOST_MESSAGES
 
 MOST_AT_ONCE = 10
 """Messages in one answer of SQS."""
+TURN_SECONDS = 1.0
+"""How often a queue that others read is looked at again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +27,8 @@ class Fetch:
     limits: Callable[[str], BatchLimits]
     paused: AbstractSet[str]
     """Models whose queues are not read at the moment."""
+    takes: Callable[[str, Track], bool]
+    """Whether this worker reads a model's queue of a track at the moment."""
     stopping: Callable[[], bool]
     retries: Retries
     clock: Callable[[], float]
@@ -32,13 +37,13 @@ class Fetch:
     visibility_seconds: int
     """How long messages are hidden from others, until a heartbeat extends it."""
 
-    def run(self, model: str) -> None:
+    def run(self, model: str, track: Track = "stable") -> None:
         """Receive messages until the worker is being stopped."""
         while not self.stopping():
             with self.waiting.changed:
                 self.waiting.changed.wait_for(lambda: self.stopping() or self.room(model) > 0, 1.0)
             if self.room(model) > 0 and not self.stopping():
-                self._try(model)
+                self._try(model, track)
 
     def room(self, model: str) -> int:
         """Return how many messages may be taken now."""
@@ -49,10 +54,10 @@ class Fetch:
         held = self.holdings.count_streams(model) or self.waiting.count(model)
         return min(MOST_AT_ONCE, max(0, batch - held))
 
-    def once(self, model: str) -> None:
+    def once(self, model: str, track: Track = "stable") -> None:
         """Receive the messages that are there, or that arrive during the poll."""
         found = self.inbox.receive(
-            model, self.room(model), self.wait_seconds, self.visibility_seconds
+            model, self.room(model), self.wait_seconds, self.visibility_seconds, track
         )
         held = [Held(message, self.clock()) for message in found]
         self.holdings.add(held)
@@ -62,9 +67,12 @@ class Fetch:
         if held:
             self.waiting.add(model, held)
 
-    def _try(self, model: str) -> None:
+    def _try(self, model: str, track: Track) -> None:
         try:
-            self.once(model)
+            if self.takes(model, track):
+                self.once(model, track)
+            else:
+                self.retries.pause(TURN_SECONDS)
         except self.retries.errors as error:
             self.retries.warn(f"receiving messages of {model!r}", error)
             self.retries.pause(RETRY_SECONDS)

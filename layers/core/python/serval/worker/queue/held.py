@@ -8,7 +8,7 @@ from functools import partial
 from typing import Literal
 
 from serval.errors import ServalError
-from serval.models.route import Target
+from serval.models.route import Target, Track
 from serval.protocol.request import InferenceRequest
 from serval.requests.inbox import Inbox, Message
 from serval.requests.request import AsyncRequest
@@ -141,6 +141,16 @@ class Holdings:
                     one for one in listed[first : first + EXTENDED_AT_ONCE] if one in self._held
                 ]
                 self.inbox.hide([one.message for one in still], seconds)
+
+    def pass_on(self, one: Held, track: Track) -> Fate:
+        """Send a message to a track's queue, unless it came from there; return its fate here.
+
+        After a crash in between it is there twice: the row decides whose attempt counts.
+        """
+        if one.message.track == track:
+            return 0
+        self.inbox.send(one.message.model, one.message.request_id, track)
+        return "delete"
 
     def settle(self, fates: Iterable[tuple[Held, Fate]]) -> None:
         """Settle messages, each with its fate; those that were settled before stay as they are."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from serval.models.route import Track
 from serval.worker.program.machine import SpotNotices
 from serval.worker.program.threads import Threads
 from serval.worker.queue.batch import Batch, ReadyBatches
@@ -39,6 +40,8 @@ class Worker:
     """A fleet worker, which works until it is stopped or one of its loops fails."""
 
     models: Sequence[str]
+    queues: Sequence[tuple[str, Track]]
+    """The queues that it may read: a model's own, and, where there is one, its candidate's."""
     schedule: TurnSchedule
     ready: ReadyBatches
     fetch: Fetch
@@ -77,7 +80,8 @@ class Worker:
             "watch": self._watch,
         }
         fetching: dict[str, Callable[[], object]] = {
-            f"fetch {model}": partial(self.fetch.run, model) for model in self.models
+            f"fetch {model} {track}": partial(self.fetch.run, model, track)
+            for model, track in self.queues
         }
         if self.shards is not None:
             fetching["shards"] = self.shards.work

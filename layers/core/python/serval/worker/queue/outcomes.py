@@ -33,6 +33,8 @@ class GivenBack:
 
     seconds: int = 0
     """When it may be tried again."""
+    failure: ServalError | None = None
+    """Why the candidate could not answer it, which the stable version does on another machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ class WorkerCounts:
                     self.metrics.count_answer(model, one.aim.track, run_ms)
                 elif fault_of(failure) != "stage":
                     self.metrics.count_failure(model, "candidate")
+            case GivenBack(_, ServalError() as error) if fault_of(error) == "version":
+                self.metrics.count_failure(model, "candidate")
             case Failed(error) if fault_of(error) == "version":
                 replaced = error is one.candidate_failure
                 self.metrics.count_failure(model, "candidate" if replaced else one.aim.track)

@@ -1,5 +1,7 @@
 """Prepare: messages of one model become a batch that is ready to run.
 
+Messages of requests that other workers are to answer are passed on to their queue.
+
 Rows are read together and judged; bodies are fetched and read for the version that the route
 chooses; requests of one version and shape are gathered; as the last step before the run, their
 attempts begin.
@@ -121,6 +123,8 @@ class Prepare:
     def _read(self, one: Held) -> Fate | None:
         try:
             self.targets.aim(one)
+            if (track := self.targets.elsewhere(one)) is not None:
+                return self.holdings.pass_on(one, track)
             read_for_target(one, self.versions.version)
         except self.retries.errors:
             raise

@@ -1,9 +1,10 @@
-"""Report: a worker writes its state and reads which models are paused, every few seconds."""
+"""Report: a worker writes its state and reads what its fleet's row tells it, every few seconds."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from serval.clock import Clock, timestamp
+from serval.fleets.canaries import Sides
 from serval.fleets.state import FleetStates, WorkerState
 from serval.worker.program.faults import Retries
 from serval.worker.program.loaded_memory import LoadedMemory
@@ -16,7 +17,7 @@ from serval.worker.shards.shards import Shards
 
 @dataclass(slots=True, kw_only=True)
 class Report:
-    """Keeps the worker's row, its protection and its list of paused models up to date."""
+    """Keeps the worker's row, its protection, its sides and its paused models up to date."""
 
     fleet: str
     worker: str
@@ -31,6 +32,8 @@ class Report:
     memory: LoadedMemory
     protection: Protection
     paused: set[str]
+    sides: Sides | None
+    """Which side it is on where a model's versions have machines of their own; None: nowhere."""
     retries: Retries
     clock: Clock
     monotonic: Callable[[], float]
@@ -40,10 +43,13 @@ class Report:
         self.started = timestamp(self.clock())
 
     def report(self, *, draining: bool = False) -> None:
-        """Write the worker's state, and read which models are paused."""
+        """Write the worker's state, and read which models are paused, and who holds candidates."""
         try:
             self.states.report(self.state(draining=draining))
-            self._obey(self.states.find(self.fleet).paused)
+            row = self.states.find(self.fleet)
+            if self.sides is not None:
+                self.sides.obey(row.holders)
+            self._obey(row.paused)
             self.protection.hold(self.working, self.monotonic())
         except self.retries.errors as error:
             self.retries.warn("reporting", error)

@@ -165,8 +165,7 @@ class Runner:
     def _instead(self, one: Held, failure: ServalError) -> Outcome:
         """Let the stable version answer what the candidate could not, in the same attempt."""
         if isinstance(failure.__cause__, VersionNotHeld) and one.candidate_failure is not None:
-            # The server has the candidate in the stable version's place.
-            return Failed(one.candidate_failure)
+            return self._leave_to_stable(one, one.candidate_failure)
         if one.fallback is None:
             nobodys = fault_of(failure) == "stage"
             return GivenBack(RETRY_SECONDS) if nobodys else Failed(failure)
@@ -181,6 +180,15 @@ class Runner:
         except ServalError as error:
             return self._instead(one, error)
         return self._alone(loaded, one)
+
+    def _leave_to_stable(self, one: Held, failure: ServalError) -> Outcome:
+        """End an attempt of the candidate, which has the stable version's place on this machine."""
+        try:
+            elsewhere = self.targets.elsewhere(one)
+        except self.retries.errors as error:
+            self.retries.warn("turning to the stable version", error)
+            return GivenBack(RETRY_SECONDS)
+        return GivenBack(failure=failure) if elsewhere else Failed(failure)
 
     def _load(self, model: str, version: str) -> Loaded:
         record = self.versions.version(model, version)
