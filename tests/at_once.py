@@ -42,6 +42,7 @@ STAGES: Mapping[str, Sequence[str]] = {
         "tasks",
         "fleet_scaling",
         "fleet_words",
+        "split_canary",
         "task_commands",
     ),
 }

@@ -33,7 +33,7 @@ class Queues(InMemoryQueue):
 
     letters: InMemoryDeadLetters = field(default_factory=InMemoryDeadLetters)
 
-    def counts(self, model: str) -> QueueCounts:
+    def counts(self, model: str, *, paired: bool = False) -> QueueCounts:
         return QueueCounts(
             visible=len(self.sent[model]), in_flight=0, dead=len(self.letters.waiting[model])
         )

@@ -78,7 +78,7 @@ def test_what_is_cancelled_while_it_runs_has_no_result(caller: Caller) -> None:
 
 def test_ticks_stop_when_every_fleet_sleeps_and_go_on_when_one_is_woken(caller: Caller) -> None:
     """Nobody has asked the fleet that is woken here for a while: that is remembered for 5 s."""
-    for fleet in ("sleepy", "pair", "brittle", "boxes", "managed"):
+    for fleet in ("sleepy", "pair", "brittle", "boxes", "twins", "managed"):
         state = caller.state(fleet)
         long_ago = timestamp(utc_now() - timedelta(minutes=2))
         asleep = replace(state, machines=0, slept=long_ago, idle_since="")

@@ -104,6 +104,35 @@ def test_a_container_is_of_one_model_and_its_image_is_the_fleets(tmp_path: Path)
         read(tmp_path, {"b": on("b", "gpu", boxed)})
 
 
+@pytest.mark.parametrize(
+    ("fleet", "runtime", "paired"),
+    [
+        ("gpu", SERVED % "lmi", ("a",)),
+        ("gpu", SERVED % "triton", ()),
+        ("gpu", SERVED % "lmi, processes: 2", ()),
+        ("gpu", "", ()),
+        (
+            "gpu",
+            "runtime: {kind: container, image: 'r/m:1', protocol: http, command: run}\n",
+            ("a",),
+        ),
+        ("gpu", "runtime: {kind: container, image: 'r/m:1', protocol: http}\n", ()),
+        ("idle", "runtime: {kind: container, image: 'r/m:1', protocol: http, command: run}\n", ()),
+    ],
+)
+def test_a_candidate_has_a_queue_where_a_version_fills_one_of_several_machines(
+    tmp_path: Path, fleet: str, runtime: str, paired: tuple[str, ...]
+) -> None:
+    models = read(tmp_path, {"a": on("a", fleet, runtime)})
+    assert models.fleets.by_name[fleet].paired == paired
+
+
+def test_a_model_named_as_a_candidate_s_queue_is_refused(tmp_path: Path) -> None:
+    models = {"a": on("a", "gpu", SERVED % "lmi"), "a-candidate": on("a-candidate", "idle")}
+    with pytest.raises(BundleRefused, match=r"model 'a-candidate': its queue would have another"):
+        read(tmp_path, models)
+
+
 def test_an_endpoint_has_no_server_beside_it(tmp_path: Path) -> None:
     with pytest.raises(BundleRefused, match=r"fleet 'managed': .* a want 'runtime.server'"):
         read(tmp_path, {"a": on("a", "managed", SERVED % "triton")})

@@ -28,6 +28,10 @@ def dead(*models: str) -> set[str]:
     return {f"serval-prod-{model}-dead" for model in models}
 
 
+def candidates(*models: str) -> set[str]:
+    return {f"serval-prod-{model}-candidate" for model in models}
+
+
 def shards(*fleets: str) -> set[str]:
     return {f"serval-prod-{fleet}-shards" for fleet in fleets}
 
@@ -138,6 +142,7 @@ RIGHTS = {
         {"events:DisableRule": TICKS},
         LISTING,
         {"dynamodb:GetItem": {"jobs"}, "dynamodb:Query": {"jobs", "FLEET#*"}},
+        ROUTES,
     ),
     "sweep": union(WAKING, COMPLETING, LISTING, WORKING, sending(queues(*MODELS)), sending(LIGHT)),
     "fallback": union(ROWS, MACHINES),
@@ -202,17 +207,24 @@ def test_a_stage_without_fleets_gives_no_rights_to_any(prod: Synthesised, name: 
 
 
 @pytest.mark.parametrize(
-    ("fleet", "models"),
-    [("gpu", ("seen", "heard")), ("served", ("told",)), ("inferentia", ("drawn",))],
+    ("fleet", "models", "paired"),
+    [
+        ("gpu", ("seen", "heard"), ()),
+        ("served", ("told",), ()),
+        ("inferentia", ("drawn",), ("drawn",)),
+    ],
 )
 def test_a_worker_knows_its_own_fleets_models_and_no_others(
-    heavy: Synthesised, fleet: str, models: tuple[str, ...]
+    heavy: Synthesised, fleet: str, models: tuple[str, ...], paired: tuple[str, ...]
 ) -> None:
     granted = rights(heavy, heavy.statements_of(task(heavy, fleet)["TaskRoleArn"]))
     tasks = {f"task/serval-prod-{fleet}/*"}
     assert granted == union(
         taking(queues(*models)),
         sending(dead(*models)),
+        sending(queues(*paired)) if paired else {},
+        taking(candidates(*paired)) if paired else {},
+        sending(candidates(*paired)) if paired else {},
         CALLING_BACK,
         {action: rows("requests", BEFORE_TAGS, models) for action in WORKING},
         {action: rows("jobs", ("?" * 28,), models) for action in ON_JOBS},

@@ -98,4 +98,5 @@ class Plan:
                 "dollars_an_hour": hourly,
                 "standing_dollars_a_month": hourly
                 and round(hourly * HOURS_A_MONTH * fleet.minimum, 2),
+                "one_more_in_rollouts_of": list(self.assembly.fleets.by_name[name].paired),
             }

@@ -72,7 +72,9 @@ def describe_fleet(fleet: dict[str, Any]) -> str:
     price = f"about ${hourly:.2f} an hour" if hourly else "of a price not known here"
     standing = fleet["standing_dollars_a_month"]
     always = f", {fleet['minimum']} always (${standing} a month)" if fleet["minimum"] else ""
+    paired = fleet["one_more_in_rollouts_of"]
+    more = f"; one more while {', '.join(paired)} rolls out" if paired else ""
     return (
         f"{fleet['fleet']} for {', '.join(fleet['models'])}: 0 to {fleet['maximum']} "
-        f"{fleet['machine']}, {price} each while it is there{always}"
+        f"{fleet['machine']}, {price} each while it is there{always}{more}"
     )

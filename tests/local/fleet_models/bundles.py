@@ -30,10 +30,12 @@ fleets:
      idle_seconds: 180}
   - {name: brittle, instance_types: [c7i.large]}
   - {name: boxes, accelerator: nvidia, instance_types: [g6.xlarge]}
+  - {name: twins, accelerator: nvidia, instance_types: [g6.xlarge], maximum: 2}
   - {name: managed, kind: sagemaker, accelerator: nvidia, instance_types: [ml.g6.xlarge]}
 """
 """``pair`` is never asleep, and its price is known; ``sleepy`` sleeps; the workers of ``brittle``
-are there to crash; ``boxes`` has a container of its model's own."""
+are there to crash; ``boxes`` has a container of its model's own, ``twins`` a machine for each of
+its versions."""
 
 
 def whole(name: str, value: int) -> dict[str, Any]:
@@ -91,6 +93,7 @@ def write(models: Path, names: tuple[str, ...]) -> Path:
     write_fleet_words(models / "fleet-words")
     write_fleet_tale(models / "fleet-tale")
     write_boxed(models / "boxed")
+    write_boxed(models / "split", name="split", fleet="twins")
     for name, model in MODELS.items():
         write_bundle(models / name, name, model)
     fleets = models / "fleets.yaml"
@@ -107,13 +110,15 @@ def write_fleet_shelf(folder: Path) -> Path:
     return folder
 
 
-def write_boxed(folder: Path, text: str = "first") -> Path:
+def write_boxed(
+    folder: Path, text: str = "first", name: str = "boxed", fleet: str = "boxes"
+) -> Path:
     """Write a bundle for a container that answers with this text; a process stands in for it."""
     folder.mkdir(parents=True)
     document = {
-        "name": "boxed",
+        "name": name,
         "artifact": "weights.txt",
-        "compute": {"target": "fleet", "fleet": "boxes"},
+        "compute": {"target": "fleet", "fleet": fleet},
         "runtime": {
             "kind": "container",
             "image": "registry.example/boxed:1",

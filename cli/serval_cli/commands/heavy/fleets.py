@@ -64,7 +64,7 @@ def describe_fleet(
         "oldest_age_seconds": round(seen.oldest_age_seconds, 1),
         "target_age_seconds": fleet.target_age_seconds,
         "batch_jobs": [job_id_of(job) for job in state.jobs],
-        "models": [describe_queue(stage, model, state, requests) for model in fleet.models],
+        "models": [describe_queue(stage, fleet, model, state, requests) for model in fleet.models],
         "workers": [describe_worker(worker) for worker in workers],
     }
 
@@ -80,10 +80,14 @@ def count_machines(stage: Stage, fleet: DeployedFleet, workers: Sequence[WorkerS
 
 
 def describe_queue(
-    stage: Stage, model: str, state: FleetState, requests: Sequence[OpenRequest]
+    stage: Stage,
+    fleet: DeployedFleet,
+    model: str,
+    state: FleetState,
+    requests: Sequence[OpenRequest],
 ) -> dict[str, Any]:
     """Describe a model's queue."""
-    counts = stage.queues.counts(model)
+    counts = stage.queues.counts(model, paired=model in fleet.paired)
     return {
         "model": model,
         "open": sum(request.model == model for request in requests),

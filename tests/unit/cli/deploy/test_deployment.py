@@ -14,7 +14,7 @@ from rich.console import Console
 from serval_cli.deploy.account import NotAnswered
 from serval_cli.deploy.aws_account import Absent, translate_errors
 from serval_cli.deploy.deployment import Deployment, DeployRequest, NotReady
-from serval_cli.deploy.views import view_plan
+from serval_cli.deploy.views import describe_fleet, view_plan
 from serval_cli.options import check_bundles_folder
 from tests.fakes.aws_account import FakeAccount, FakeCdk, assembly, packed
 
@@ -113,6 +113,14 @@ def test_the_plan_has_resources_rights_duration_and_cost(heavy: DeployRequest) -
     shown = written.getvalue()
     for word in ("account 123456789012", "digits", "heavy", "roles", "minutes", "a month"):
         assert word in shown
+
+
+def test_the_plan_says_that_a_rollout_takes_a_machine_more(heavy: DeployRequest) -> None:
+    paired = {name: {**fleet, "paired": ["heavy"]} for name, fleet in GPU.items()}
+    for fleets, told in ((GPU, False), (paired, True)):
+        plan = deployment(FakeAccount(), FakeCdk(assembly(fleets, ["digits"]))).plan(heavy)
+        (fleet,) = plan.describe()["fleets"]
+        assert ("; one more while heavy rolls out" in describe_fleet(fleet)) == told
 
 
 def test_what_a_deployment_takes_away_is_shown() -> None:

@@ -10,7 +10,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from serval.aws.sqs.queue_batches import BATCH, Pause, QueueRefused, QueueUrls, call_in_batches
-from serval.models.resource_names import DEAD, callbacks_queue_name, request_queue_name
+from serval.models.resource_names import (
+    DEAD,
+    callbacks_queue_name,
+    candidate_queue_name,
+    request_queue_name,
+)
 from serval.requests.redrive import DeadLetter
 
 if TYPE_CHECKING:
@@ -101,12 +106,17 @@ class ModelQueues:
         if faults := call_in_batches(self.client.send_message_batch, url, entries, self.pause):
             raise QueueRefused(url, faults)
 
-    def counts(self, model: str) -> QueueCounts:
-        """Count a model's messages."""
-        live = self._attributes(self._url(model))
+    def counts(self, model: str, *, paired: bool = False) -> QueueCounts:
+        """Count a model's messages, with those of its candidate if that has a queue of its own."""
+        urls = [self._url(model)]
+        if paired:
+            urls.append(self.urls.of(candidate_queue_name(self.stage, model)))
+        live = [self._attributes(url) for url in urls]
         dead = self._attributes(self._dead_url(model))
         return QueueCounts(
-            visible=live[VISIBLE] + live[DELAYED], in_flight=live[IN_FLIGHT], dead=dead[VISIBLE]
+            visible=sum(one[VISIBLE] + one[DELAYED] for one in live),
+            in_flight=sum(one[IN_FLIGHT] for one in live),
+            dead=dead[VISIBLE],
         )
 
     def dead_letters(self, model: str) -> Sequence[DeadLetter]:
