@@ -109,7 +109,7 @@ def read_models(models: Path, fleets: Path | None, *, light_alone: bool = False)
             name: replace(
                 fleet,
                 image=servers[name].image or "",
-                paired=_paired(fleet, bundles),
+                paired=_with_candidate_queues(fleet, bundles),
             )
             if name in servers
             else fleet
@@ -193,7 +193,7 @@ def _servers(fleets: Fleets, bundles: Mapping[str, Bundle]) -> Mapping[str, Runt
     return servers
 
 
-def _paired(fleet: DeployedFleet, bundles: Mapping[str, Bundle]) -> tuple[str, ...]:
+def _with_candidate_queues(fleet: DeployedFleet, bundles: Mapping[str, Bundle]) -> tuple[str, ...]:
     """Return the models whose stable version and candidate may have a machine each."""
     if fleet.maximum < MACHINES_OF_A_CANARY:
         return ()

@@ -277,7 +277,8 @@ class World:
             intervals=self.intervals,
         )
         loaded = loaded or self.open_versions(name)
-        sides = sides or self.sides(name)
+        if sides is None and self.paired:
+            sides = self.sides(name)
         worker = assemble(self.ports(), post, loaded, engine or self.stepped(), sides)
         return Stepped(worker, self.clock)
 
