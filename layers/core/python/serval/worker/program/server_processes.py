@@ -1,13 +1,12 @@
 """The processes of a server that holds one version a process, as whoever runs them reads it.
 
 A file in the folder ``wanted`` asks for a process: its name is the port, its text the folder of the
-version's files. ``serval.fleets.server_script`` runs them. Each start has a port that the last ones
-did not have, so that what answers there is the version that was asked for.
+version's files. ``serval.fleets.server_script`` runs them. Each start has the port that was left
+alone for longest, so that what answers there is the version that was asked for: a process ends a
+moment after nobody asks for it, also one that an earlier worker had asked for.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 
 from serval.fleets.server_script import WANTED
@@ -23,12 +22,15 @@ class ServerProcesses:
     folder: Path
     """The server's folder."""
     _ports: dict[Key, int] = field(default_factory=dict)
-    _next: int = 0
+    _touched: list[int] = field(default_factory=list)
+    """Ports in the order in which their processes were last asked for, or let go."""
 
     def __post_init__(self) -> None:
         self._wanted.mkdir(parents=True, exist_ok=True)
         for file in self._wanted.iterdir():
             place = Path(file.read_text())
+            if file.name.isdecimal():
+                self._touched.append(int(file.name))
             if file.name.isdecimal() and place.is_dir():
                 model = place.parent.name.removesuffix(f"-{place.name}")
                 self._ports[model, place.name] = int(file.name)
@@ -51,12 +53,14 @@ class ServerProcesses:
         """
         if key in self._ports:
             return self._ports[key]
-        port = next(port for port in self._turn(first_port, most) if port not in self._taken)
+        ports = range(first_port, first_port + PORTS_A_PROCESS * most)
+        port = min((port for port in ports if port not in self._taken), key=self._age)
         file = self._wanted / str(port)
         partial = file.with_name(f".{port}")
         partial.write_text(str(place))
         partial.rename(file)
         self._ports[key] = port
+        self._touch(port)
         return port
 
     def end(self, key: Key) -> None:
@@ -64,6 +68,7 @@ class ServerProcesses:
         port = self._ports.pop(key, None)
         if port is not None:
             (self._wanted / str(port)).unlink(missing_ok=True)
+            self._touch(port)
 
     @property
     def _taken(self) -> set[int]:
@@ -73,10 +78,11 @@ class ServerProcesses:
     def _wanted(self) -> Path:
         return self.folder / WANTED
 
-    def _turn(self, first_port: int, most: int) -> Iterator[int]:
-        """Yield the ports, beginning after the last one that was given."""
-        count = PORTS_A_PROCESS * most
-        begin = self._next % count
-        for step in chain(range(begin, count), range(begin)):
-            self._next = step + 1
-            yield first_port + step
+    def _age(self, port: int) -> int:
+        """Return the place of a port in the order of use; one that was never used comes first."""
+        return self._touched.index(port) if port in self._touched else -1
+
+    def _touch(self, port: int) -> None:
+        if port in self._touched:
+            self._touched.remove(port)
+        self._touched.append(port)
