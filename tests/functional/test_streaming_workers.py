@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import onnx
 import pytest
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.slow
 MODEL, COUNT, LEAVING, READERS = "writer", 100, 10, 12
 Process = subprocess.Popen[str]
 TOKENS = 32
-PATIENT = {"LEASE_SECONDS": "20"}
+PATIENT: dict[str, Any] = {"LEASE_SECONDS": "20"}
 """On a busy machine a worker may be late to extend a lease, which is taken from it then."""
 ASKED = {"max_new_tokens": TOKENS, "min_new_tokens": TOKENS, "do_sample": True}
 

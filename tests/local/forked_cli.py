@@ -36,6 +36,7 @@ def run_serval(
         process.start()
         process.join()
         out, err = (stream.read_text() for stream in streams[1:])
+        assert process.exitcode is not None
         return subprocess.CompletedProcess(words, process.exitcode, out, err)
 
 
