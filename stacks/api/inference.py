@@ -67,6 +67,8 @@ class Inference(ServalFunction):
                 ephemeral_storage_mib=EPHEMERAL_STORAGE_MIB,
                 stage=stage.name,
                 stream_url=stream_url,
+                answers_table=storage.answers.table.table_name,
+                data_bucket=storage.data.bucket_name,
                 **({"own_functions": pack(json.dumps(list(own)))} if own else {}),
                 **({"handlers": pack(json.dumps(list(handlers)))} if handlers else {}),
                 **waiting,
@@ -80,6 +82,8 @@ class Inference(ServalFunction):
         )
         storage.artifacts.grant_load(self, model=only)
         storage.registry.grant_admit(self, model=only)
+        storage.answers.grant_keep(self, model=only)
+        storage.data.grant_keep(self, model=only)
         if stream_url:
             storage.registry.grant_issue(self)
         if code is not None:

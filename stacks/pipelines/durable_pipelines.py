@@ -68,6 +68,7 @@ class DurablePipelines(Construct):
                 data_bucket=storage.data.bucket_name,
                 artifact_bucket=storage.artifacts.bucket.bucket_name,
                 ephemeral_storage_mib=EPHEMERAL_STORAGE_MIB,
+                answers_table=storage.answers.table.table_name,
                 **settings,
             ),
             memory_mib=memory_mib,
@@ -86,6 +87,8 @@ class DurablePipelines(Construct):
         storage.requests.grant_create(function)
         storage.data.grant_requests(function)
         storage.data.grant_outputs(function)
+        storage.answers.grant_keep(function)
+        storage.data.grant_keep(function)
         rights.grant_send(function)
         rights.grant_send_light(function)  # a step may be a durable pipeline itself
         rights.grant_call_back(function)

@@ -7,6 +7,8 @@ from aws_cdk import Duration, Stack
 from aws_cdk.aws_s3 import Bucket, CfnBucket, LifecycleRule
 from constructs import Construct
 
+from serval.bundles.cache_section import LONGEST_CACHE_SECONDS
+from serval.models.storage import ANSWERS_PREFIX
 from serval.models.version import id_pattern
 from serval.requests.ids import EARLIER_LENGTHS
 from serval.requests.request import PAYLOAD_DAYS
@@ -17,6 +19,7 @@ from stacks.storage.private_bucket import PrivateBucket, expire_superseded
 
 REQUESTS, ENDPOINTS, BATCH = "async/*", "async-out/*", "batch/*"
 KEPT = Duration.days(PAYLOAD_DAYS)
+ANSWERS_KEPT = Duration.days(LONGEST_CACHE_SECONDS // 86_400 + 1)
 READ, WRITE = "s3:GetObject", "s3:PutObject"
 STOP_WRITING = "s3:AbortMultipartUpload"
 EARLIER = [f"async/{'?' * length}/*" for length in EARLIER_LENGTHS]
@@ -26,6 +29,8 @@ EARLIER = [f"async/{'?' * length}/*" for length in EARLIER_LENGTHS]
 class DataBucket(PrivateBucket):
     """Requests and results under ``async/``; SageMaker's outputs under ``async-out/``.
 
+    Large answers that are kept for whoever asks the same lie under ``cache/``.
+
     Inputs and outputs of batch jobs lie under ``batch/`` until their owner deletes them; uploads
     there send events.
     """
@@ -33,11 +38,12 @@ class DataBucket(PrivateBucket):
     def __init__(self, scope: Construct, id_: str, *, stage: Stage, access_logs: Bucket) -> None:
         results = LifecycleRule(id="results", prefix="async/", expiration=KEPT)
         outputs = LifecycleRule(id="outputs", prefix="async-out/", expiration=KEPT)
+        answers = LifecycleRule(id="answers", prefix=ANSWERS_PREFIX, expiration=ANSWERS_KEPT)
         super().__init__(
             scope,
             id_,
             stage=stage,
-            lifecycle=[results, outputs, expire_superseded(Duration.days(7))],
+            lifecycle=[results, outputs, answers, expire_superseded(Duration.days(7))],
             access_logs=access_logs,
         )
         # As in the artifact bucket: avoids a custom resource with its own function.
@@ -93,6 +99,12 @@ class DataBucket(PrivateBucket):
     def grant_answers(self, granted: Granted) -> None:
         """Grant writing the answers of calls of SageMaker's asynchronous inference."""
         self._allow(granted, [WRITE], "async/out/*")
+
+    def grant_keep(self, granted: Granted, model: str | None = None) -> None:
+        """Grant keeping large answers of one model, or of all, and finding them."""
+        keys = f"{ANSWERS_PREFIX}{model}/*" if model else f"{ANSWERS_PREFIX}*"
+        self._allow(granted, [READ, WRITE], keys)
+        self._allow_to_miss(granted, listed=[keys])
 
     def grant_outputs(self, granted: Granted) -> None:
         """Grant reading SageMaker's outputs."""

@@ -5,6 +5,7 @@ from aws_cdk.aws_s3 import LifecycleRule
 from constructs import Construct
 
 from stacks.stage.stage import Stage
+from stacks.storage.answers_table import AnswersTable
 from stacks.storage.artifact_bucket import ArtifactBucket
 from stacks.storage.data_bucket import DataBucket
 from stacks.storage.jobs_table import JobsTable
@@ -41,9 +42,11 @@ class StorageStack(Stack):
         self.requests = RequestsTable(self, "Requests", stage=stage)
         self.streams = StreamsTable(self, "Streams", stage=stage)
         self.jobs = JobsTable(self, "Jobs", stage=stage)
+        self.answers = AnswersTable(self, "Answers", stage=stage)
         CfnOutput(self, "ArtifactBucketName", value=self.artifacts.bucket.bucket_name)
         CfnOutput(self, "DataBucketName", value=self.data.bucket_name)
         CfnOutput(self, "RegistryTableName", value=self.registry.table.table_name)
         CfnOutput(self, "RequestsTableName", value=self.requests.table.table_name)
         CfnOutput(self, "StreamsTableName", value=self.streams.table.table_name)
         CfnOutput(self, "JobsTableName", value=self.jobs.table.table_name)
+        CfnOutput(self, "AnswersTableName", value=self.answers.table.table_name)

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from serval.durable.end import EndPipeline
 from serval.durable.proceed import Proceed
 from serval.durable.step_requests import StepRequests
 from serval.errors import ModelOnFleet
+from serval.inference.cached import keep_answers
+from serval.inference.kept_answers import KeptAnswers
 from serval.models.deployed_fleets import DeployedFleet, Fleets
 from serval.models.metrics import InferenceMetrics
 from serval.models.route import KnownStables, KnownVersions
@@ -81,6 +84,8 @@ class DurableStage:
     """Called when an execution waits for a request, before the fleet's worker does anything."""
     idle: bool = False
     """The fleet has no machine."""
+    answers: KeptAnswers | None = None
+    """Kept answers; None: there is no cache."""
 
     def __post_init__(self) -> None:
         self.world = World(self.folder, models=tuple(self.heavy))
@@ -139,6 +144,8 @@ class DurableStage:
         world, loaded = self.world, self.world.open_versions("proceed")
         loaded.find = self.find_light
         loaded.compose = pipeline_opening(world.registry.route)
+        if (kept := self.answers) is not None:
+            loaded.with_cache = partial(keep_answers, kept)
         registry = KnownVersions(world.registry, world.clock.monotonic)
         return Proceed(
             records=self.records,
@@ -153,6 +160,7 @@ class DurableStage:
                 route=registry.route,
                 retry=self.retry,
                 cancel=self.cancel.cancel_left,
+                answers=None if kept is None else lambda: kept,
                 clock=world.clock,
             ),
             end=EndPipeline(

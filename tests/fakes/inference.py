@@ -16,11 +16,11 @@ from serval.access.api_key import ApiKey, hash_api_key
 from serval.errors import ArtifactUnavailable, ModelVersionNotFound
 from serval.handlers.signature import HANDLER_SIGNATURE
 from serval.http.infer import InferEndpoint
-from serval.inference.loaded import Limits, LoadedVersions, on_lambda
+from serval.inference.loaded import Limits, LoadedVersions
 from serval.inference.run import Inference
 from serval.inference.runtimes.onnx import graph_opening
 from serval.models.metrics import InferenceMetrics
-from serval.models.route import Route
+from serval.models.route import Route, on_lambda
 from serval.models.signature import Signature, TensorSpec
 from serval.models.version import BundleFile, ModelVersion
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from serval.aws.signed import answers
 from serval.batch.job import job as jobs
 from serval.requests.stream import table as streams
 from serval.requests.table import (
@@ -54,6 +55,16 @@ def create_streams_table(dynamodb: Any, name: str) -> Any:
             {"AttributeName": streams.REQUEST, "AttributeType": "S"},
             {"AttributeName": streams.FIRST, "AttributeType": "N"},
         ],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+
+def create_answers_table(dynamodb: Any, name: str) -> Any:
+    """Create the table of kept answers."""
+    return dynamodb.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": answers.KEY, "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": answers.KEY, "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
     )
 

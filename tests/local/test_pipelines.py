@@ -59,7 +59,7 @@ def push(stage: LocalStage, name: str, output: str, pin: str = "", *more: str) -
     folder = stage.state / "bundles" / name
     folder.mkdir(parents=True, exist_ok=True)
     text = CHAIN.format(name=name, output=output, pin=pin)
-    if not pin:  # a new version of its model is to change what it answers
+    if "version" not in pin:  # a new version of its model is to change what it answers
         text = text.replace("golden: golden.jsonl\n", "")
     (folder / "pipeline.yaml").write_text(text)
     (folder / "golden.jsonl").write_text(json.dumps(LINE))
@@ -99,6 +99,40 @@ def test_the_command_line_calls_and_shows_a_pipeline(
     (tmp_path / "in.json").write_text("[[1, 2]]")
     assert "25" in stage.serval("infer", "follows", str(tmp_path / "in.json"))
     assert "first: model adds-one" in stage.serval("pipeline", "show", "follows")
+
+
+def test_a_step_does_not_run_again_for_what_it_has_answered(
+    client: httpx.Client, stage: LocalStage, pipelines: None
+) -> None:
+    push(stage, "remembers", SUM, ", cache: {ttl_seconds: 600}")
+    assert ask_with_cache(client, [1, 2]) == (25, "second=miss")
+    assert ask_with_cache(client, [1, 2]) == (25, "second=hit")
+    assert ask_with_cache(client, [2, 2]) == (26, "second=miss")
+
+
+def ask_with_cache(client: httpx.Client, row: list[int]) -> tuple[Any, str]:
+    reply = client.post("/models/remembers", json={"inputs": {"x": [row]}})
+    assert reply.status_code == 200, reply.text
+    return reply.json()["sum"], reply.headers["serval-cache"]
+
+
+def test_large_answers_of_a_model_are_kept_too(client: httpx.Client, stage: LocalStage) -> None:
+    folder = stage.state / "bundles" / "remembered"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.onnx").write_bytes(plus(1))
+    (folder / "model.yaml").write_text("name: remembered\ncache: {ttl_seconds: 600}\n")
+    stage.serval("push", str(folder), "--wait")
+    for rows in (1, 20_000):
+        item = {"name": "x", "datatype": "FP32", "shape": [rows, 2], "data": [0.5] * rows * 2}
+        replies = [
+            client.post("/v2/models/remembered/infer", json={"inputs": [item]}) for _ in range(2)
+        ]
+        assert [one.headers["serval-cache"] for one in replies] == ["miss", "hit"]
+        assert replies[0].json() == replies[1].json()
+        assert replies[1].json()["outputs"][0]["data"] == [1.5] * rows * 2
+    found = stage.client("s3").list_objects_v2(Bucket=stage.data_bucket, Prefix="cache/")
+    [kept] = found["Contents"]
+    assert kept["Key"].startswith("cache/remembered/1/")
 
 
 def test_an_async_request_of_a_pipeline_is_answered(client: httpx.Client, pipelines: None) -> None:
@@ -218,6 +252,8 @@ def test_a_new_version_of_a_steps_model_is_followed_unless_it_is_pinned(
         assert time.monotonic() < deadline
         time.sleep(ROUTE_SECONDS / 5)
     assert answers(client, "pinned")["sum"] == 25
+    assert ask_with_cache(client, [1, 2]) == (45, "second=miss")
+    assert ask_with_cache(client, [1, 2]) == (45, "second=hit")
 
 
 def wait_for_canary(stage: LocalStage, deadline: float) -> bool:

@@ -89,6 +89,7 @@ def store(exported: str) -> str:
         "Requests": "requests",
         "Streams": "streams",
         "Jobs": "jobs",
+        "Answers": "answers",
     }.items():
         if part in exported:
             return name

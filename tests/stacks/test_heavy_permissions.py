@@ -105,6 +105,8 @@ RIGHTS = {
         {"dynamodb:PutItem": {"requests"}},
         ROUTES,
         {"s3:GetObject": {"models/*", "data/async/*"}, "s3:PutObject": {"data/async/*"}},
+        {"s3:GetObject": {"data/cache/*"}, "s3:PutObject": {"data/cache/*"}},
+        {"dynamodb:GetItem": {"answers"}, "dynamodb:PutItem": {"answers"}},
         LOOKING,
         sending(queues(*MODELS)),
         sending(LIGHT),

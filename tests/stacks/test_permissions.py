@@ -53,12 +53,12 @@ def test_only_what_knows_no_resources_is_granted_on_all(prod: Synthesised) -> No
 @pytest.mark.parametrize(
     ("name", "reads"),
     [
-        ("infer", {"BatchGetItem", "PutItem"}),
-        ("infer-heavier", {"BatchGetItem"}),
+        ("infer", {"BatchGetItem", "GetItem", "PutItem"}),
+        ("infer-heavier", {"BatchGetItem", "GetItem", "PutItem"}),
         ("describe", {"GetItem", "Query"}),
     ],
 )
-def test_what_answers_callers_writes_nothing_but_the_day_of_a_keys_use_and_tickets(
+def test_what_answers_callers_writes_the_day_of_a_keys_use_and_tickets_and_answers(
     prod: Synthesised, name: str, reads: set[str]
 ) -> None:
     named = {f"dynamodb:{action}" for action in (*reads, "UpdateItem")}
@@ -80,7 +80,7 @@ def test_the_function_that_streams_changes_no_more_than_requests_beside(prod: Sy
     ("name", "action", "partitions"),
     [
         ("infer", "dynamodb:BatchGetItem", ["KEY#*", "MODEL#*"]),
-        ("infer", "dynamodb:PutItem", ["TICKET#*"]),
+        ("infer-heavier", "dynamodb:PutItem", ["heavier/*"]),
         ("stream", "dynamodb:BatchGetItem", ["KEY#*", "MODEL#*"]),
         ("stream", "dynamodb:DeleteItem", ["TICKET#*"]),
         ("infer-heavier", "dynamodb:BatchGetItem", ["KEY#*", "MODEL#heavier"]),
@@ -96,14 +96,30 @@ def test_what_answers_callers_reads_keys_and_models_and_nothing_of_fleets(
     assert condition["Null"] == {"dynamodb:LeadingKeys": "false"}
 
 
-def test_infer_reads_published_versions_and_nothing_else(prod: Synthesised) -> None:
-    assert actions(prod, "infer", "s3") == {"s3:GetObject"}
-    assert keys(prod, "infer", "s3:GetObject") == {"models/*"}
+def test_infer_reads_published_versions_and_kept_answers(prod: Synthesised) -> None:
+    assert actions(prod, "infer", "s3") == {"s3:GetObject", "s3:PutObject", "s3:ListBucket"}
+    assert keys(prod, "infer", "s3:GetObject") == {"models/*", "cache/*"}
+    assert keys(prod, "infer", "s3:PutObject") == {"cache/*"}
+
+
+def test_the_shared_function_writes_tickets_and_answers_and_no_more(prod: Synthesised) -> None:
+    written = [
+        statement
+        for statement in prod.statements("infer")
+        if "dynamodb:PutItem" in as_list(statement["Action"])
+    ]
+    tickets = [each for each in written if "Condition" in each]
+    assert [each["Condition"]["ForAllValues:StringLike"] for each in tickets] == [
+        {"dynamodb:LeadingKeys": ["TICKET#*"]}
+    ]
+    (answers,) = [each for each in written if "Condition" not in each]
+    assert "Answers" in json.dumps(answers["Resource"])
 
 
 def test_a_models_own_function_reads_that_model_alone(prod: Synthesised) -> None:
-    assert actions(prod, "infer-heavier", "s3") == {"s3:GetObject"}
-    assert keys(prod, "infer-heavier", "s3:GetObject") == {"models/heavier/*"}
+    found = keys(prod, "infer-heavier", "s3:GetObject")
+    assert found == {"models/heavier/*", "cache/heavier/*"}
+    assert keys(prod, "infer-heavier", "s3:PutObject") == {"cache/heavier/*"}
 
 
 def test_describe_has_no_business_with_artifacts(prod: Synthesised) -> None:

@@ -3,6 +3,8 @@
 from typing import Any
 
 from serval.bundles.bundle import MOST_KEEP_DAYS
+from serval.bundles.cache_section import LONGEST_CACHE_SECONDS
+from serval.models.storage import ANSWERS_PREFIX
 from serval.requests.request import PAYLOAD_DAYS
 from serval.requests.table import BY_MODEL, BY_MODEL_HAS, BY_STATE, BY_STATE_HAS
 from stacks.stage.dead_letters import RETENTION
@@ -63,9 +65,10 @@ def test_what_nobody_needs_any_more_expires(prod: Synthesised) -> None:
         rule["Prefix"]: rule["ExpirationInDays"]
         for each in prod.properties("AWS::S3::Bucket")
         for rule in each["LifecycleConfiguration"]["Rules"]
-        if rule["Id"] in {"results", "outputs"}
+        if rule["Id"] in {"results", "outputs", "answers"}
     }
-    assert data == {"async/": PAYLOAD_DAYS, "async-out/": PAYLOAD_DAYS}
+    kept = {"async/": PAYLOAD_DAYS, "async-out/": PAYLOAD_DAYS}
+    assert data == {**kept, ANSWERS_PREFIX: LONGEST_CACHE_SECONDS // 86_400 + 1}
     # Of a request that has waited for as long as its queue keeps messages.
     assert RETENTION.to_days() + MOST_KEEP_DAYS <= PAYLOAD_DAYS
     for each in prod.properties("AWS::S3::Bucket"):
@@ -93,7 +96,7 @@ def test_tables_are_on_demand_and_recoverable_and_forget(prod: Synthesised) -> N
     tables = prod.properties("AWS::DynamoDB::Table")
     recovery = [each.get("PointInTimeRecoverySpecification") for each in tables]
     assert recovery.count({"PointInTimeRecoveryEnabled": True}) == 3
-    assert recovery.count(None) == 1, "streams are gone in days anyway"
+    assert recovery.count(None) == 2, "streams are gone in days, and answers computed again"
     for table in tables:
         assert table["BillingMode"] == "PAY_PER_REQUEST"
         assert table["TimeToLiveSpecification"] == {"AttributeName": "expires", "Enabled": True}

@@ -137,6 +137,10 @@ class InferSettings(CallerSettings):
     """The models on fleets, likewise."""
     wait_function: str = ""
     """The function that answers for these."""
+    answers_table: str = ""
+    """Where the answers of models that have a cache are kept; empty: nowhere."""
+    data_bucket: str = ""
+    """Where large ones lie."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

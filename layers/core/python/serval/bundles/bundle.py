@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from serval.batch.job.options_schema import OPTIONS
+from serval.bundles.cache_section import CacheSection, cache_mistake
 from serval.bundles.cron import check_cron
 from serval.bundles.handler_variables import SecretName, Value, Variable
 from serval.bundles.paths import check_path
@@ -205,6 +206,8 @@ class Bundle(Section):
     columns: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default={})
     """Input → names of the columns of a table that fill it, in the order of its elements; batch
     jobs find them by these names."""
+    cache: CacheSection | None = None
+    """Keeps answers to realtime requests, and to steps of pipelines; without it, each runs."""
     batching: Batching = Batching()
     requests: Requests = Requests()
     rollout: RolloutSection = RolloutSection()
@@ -226,6 +229,8 @@ class Bundle(Section):
         if mistake := runtime_mistake(
             self.runtime, has_signature=has_signature, on_fleet=on_fleet, has_task=bool(self.task)
         ):
+            raise ValueError(mistake)
+        if self.cache and (mistake := cache_mistake(self.runtime, on_fleet=on_fleet)):
             raise ValueError(mistake)
         return self
 

@@ -17,6 +17,7 @@ from serval.bundles.bundle import (
     Schedule,
     expect_distinct,
 )
+from serval.bundles.cache_section import CacheSection
 from serval.models.storage import VERSION
 from serval.models.version import PIPELINE
 from serval.pipelines.definition import (
@@ -46,6 +47,7 @@ NEEDED = {
     "until": ("cascade",),
     "item": ("map",),
     "limit": ("map",),
+    "cache": MODELS,
 }
 """Key of a step → the keys of which it needs one beside it."""
 LONGEST_STEP_SECONDS = 7 * 86_400
@@ -132,6 +134,8 @@ class PipelineStep(Section):
     when: ExpressionText | None = None
     """An expression; unless it is true, the step is skipped."""
     on_error: OnError | None = None
+    cache: CacheSection | None = None
+    """Keeps the answers of the step's model; without it, as that model's own ``cache`` says."""
     timeout_seconds: Annotated[float, Field(gt=0, le=LONGEST_STEP_SECONDS)] | None = None
     """A step that takes longer has failed: at most 25 seconds, or a week in a durable pipeline."""
 

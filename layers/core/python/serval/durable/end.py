@@ -28,8 +28,8 @@ class EndPipeline:
     metrics: InferenceMetrics
     clock: Clock = utc_now
 
-    def succeed(self, row: AsyncRequest, result: Result) -> None:
-        """Let a result stand."""
+    def succeed(self, row: AsyncRequest, result: Result, *, was_kept: bool = False) -> None:
+        """Let a result stand, of which a part may have been kept from other requests."""
 
         def with_result(now: AsyncRequest) -> AsyncRequest:
             version, length = now.version or "", result.header_length
@@ -39,7 +39,8 @@ class EndPipeline:
 
         after = self._close(row, with_result)
         if after is not None and after.status == "succeeded":
-            self.metrics.count_answer(row.model, self._track(row), taken_ms(after))
+            track = "cached" if was_kept else self._track(row)
+            self.metrics.count_answer(row.model, track, taken_ms(after))
 
     def fail(self, row: AsyncRequest, error: ServalError) -> None:
         """Close a request with the error that a step, or the output, met."""

@@ -96,7 +96,8 @@ class Proceed:
             return dict(ENDED)
         key = response_key(row.id, row.attempt)
         self.payloads.put(key, body)
-        self.end.succeed(row, Result(key, len(body), length))
+        was_kept = any("hit" in each.cache.values() for each in work.records.values())
+        self.end.succeed(row, Result(key, len(body), length), was_kept=was_kept)
         return dict(ENDED)
 
     def _run_step(self, row: AsyncRequest, name: str) -> dict[str, Any]:
@@ -108,11 +109,13 @@ class Proceed:
         begun = known.started if known and known.status == "running" else timestamp(self.clock())
         record = StepRecord(name=name, status="running", started=begun)
         planned = work.plan.steps[name]
+        run = self._step_run(work, planned.reads)
+        asks = StepAsks(self.requests, row, name)
         try:
-            run = self._step_run(work, planned.reads)
-            value = run.value(name, StepAsks(self.requests, row, name))
+            value = run.value(name, asks)
         except StepPostponed as waits:
-            self.records.write(row.id, replace(record, requests=waits.requests))
+            noted = self._note_cache(record, known, run)
+            self.records.write(row.id, replace(noted, requests=waits.requests))
             self._extend(row, row.runner or "")
             return {"outcome": "waits", "requests": waits.requests, "seconds": waits.seconds}
         except ServalError as error:
@@ -120,8 +123,14 @@ class Proceed:
                 raise  # the state machine tries again
             self._fail(row, record, error)
             return dict(ENDED)
-        self.records.write(row.id, self._keep(work, record, value))
+        asks.keep_answers()
+        self.records.write(row.id, self._keep(work, self._note_cache(record, known, run), value))
         return dict(ENDED)
+
+    def _note_cache(self, record: StepRecord, known: StepRecord | None, run: StepRun) -> StepRecord:
+        """Note what came of caches; a run after the first finds what that one has kept."""
+        before = known.cache if known is not None and known.status == "running" else {}
+        return replace(record, cache={**run.times.cached, **before})
 
     def _keep(self, work: "PipelineWork", record: StepRecord, value: Value | None) -> StepRecord:
         """Write what a step gave, and return its record."""

@@ -12,9 +12,12 @@ from typing import Protocol
 
 from serval.access.api_key import Caller
 from serval.clock import Clock, utc_now
+from serval.durable.step_answers import FindVersion, StepAnswers
+from serval.inference.kept_answers import KeptAnswers, Outcome
 from serval.models.route import Route
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
+from serval.models.version import ModelVersion
 from serval.pipelines.postponed import StepPostponed
 from serval.pipelines.run import StepGoneWrong
 from serval.pipelines.steps import StepDefinition
@@ -53,6 +56,8 @@ class StepRequests:
     """Queues a request again that failed."""
     cancel: Callable[[str], None]
     """Cancels a request, by its id."""
+    answers: Callable[[], KeptAnswers] | None = None
+    """Reaches kept answers; None: nothing is looked up."""
     clock: Clock = utc_now
 
 
@@ -69,6 +74,8 @@ class StepAsks:
     """The version that is asked next; None: the route decides when the work begins."""
     allowed_seconds: float | None = None
     """For all requests of the step whose model is asked, or of what stands in for it."""
+    answers: StepAnswers | None = None
+    """What is looked up before a request is made; None: nothing."""
     _owner: str = ""
     """That step."""
     _asked: list[str] = field(default_factory=list)
@@ -81,9 +88,32 @@ class StepAsks:
             self._owner, self._begun = owner.name, None
             self.allowed_seconds = owner.timeout_seconds
         self.version = version
+        if self.answers is not None:
+            self.answers.seconds = None
+
+    def look_up_next(
+        self, find: FindVersion, seconds: int, name: str, outcomes: dict[str, Outcome]
+    ) -> None:
+        """Look up what is asked next, for the step or part of that name."""
+        if self.known.answers is None:
+            return
+        if self.answers is None:
+            self.answers = StepAnswers(self.known.answers(), find)
+        self.answers.seconds, self.answers.name = seconds, name
+        self.answers.outcomes = outcomes
+
+    def keep_answers(self) -> None:
+        """Keep what was answered, once the step is done."""
+        if self.answers is not None:
+            self.answers.keep_all()
 
     def send(
-        self, model: str, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec], *, binary: bool
+        self,
+        record: ModelVersion,
+        inputs: Sequence[Tensor],
+        outputs: Sequence[TensorSpec],
+        *,
+        binary: bool,
     ) -> list[Tensor]:
         """Return the outputs of a model that runs elsewhere, once they are there.
 
@@ -96,7 +126,18 @@ class StepAsks:
         ServalError
             If the model refused the inputs, or failed.
         """
-        row = self._ask(model, inputs, outputs, binary=binary)
+        request_id = row_id(record.model, f"{self.parent.id}/{self.name}/{len(self._asked)}")
+        self._asked.append(request_id)  # also if it is not made: the next one has its number
+        row = self.known.store.find(request_id)
+        if row is None and self.answers is not None:
+            kept = self.answers.look_up(record, inputs, outputs)
+            if kept is not None:
+                return kept
+        if row is None:
+            head, content = write_request(inputs, outputs, binary_outputs=binary)
+            row = self._submit(request_id, record.model, content, len(head))
+        else:
+            row = self._resume(row)
         left = self._left(row)
         if left is not None and left <= 0:
             self.give_up()
@@ -106,23 +147,19 @@ class StepAsks:
             raise StepPostponed([row.id], ceil(longest))
         result = read_result(row, self.known.payloads)
         length = row.response_header_length
-        return read_response(result, None if length is None else str(length), outputs)
+        answer = read_response(result, None if length is None else str(length), outputs)
+        if self.answers is not None:
+            asked = record, row.version or record.version
+            self.answers.hold(asked, inputs, outputs, answer)
+        return answer
 
     def give_up(self) -> None:
         """Cancel those that have not ended."""
         for request_id in self._asked:
             self.known.cancel(request_id)
 
-    def _ask(
-        self, model: str, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec], *, binary: bool
-    ) -> AsyncRequest:
-        """Make a request, unless it was made before; have it made again if its message is lost."""
-        request_id = row_id(model, f"{self.parent.id}/{self.name}/{len(self._asked)}")
-        self._asked.append(request_id)
-        row = self.known.store.find(request_id)
-        if row is None:
-            head, content = write_request(inputs, outputs, binary_outputs=binary)
-            return self._submit(request_id, model, content, len(head))
+    def _resume(self, row: AsyncRequest) -> AsyncRequest:
+        """Return a request that was made before; have it made again if its message is lost."""
         if self._failed_before(row):
             return self.known.retry(row)
         if row.status == "queued":

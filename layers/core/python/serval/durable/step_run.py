@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from serval.durable.step_answers import FindVersion
 from serval.durable.step_requests import StepAsks
 from serval.http.distant import Send, as_loaded
+from serval.inference.kept_answers import Outcome
 from serval.inference.loaded import Loaded
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
@@ -19,12 +21,11 @@ from serval.models.version import ANSWER_SPEC, ModelVersion
 from serval.pipelines.model import PipelineModel, StepVersions
 from serval.pipelines.plan import PipelinePlan
 from serval.pipelines.planned_step import PlannedStep
-from serval.pipelines.run import BoundStep, PipelineRun, StepTimes
+from serval.pipelines.run import BoundStep, PipelineRun
 from serval.pipelines.run_values import RunValues, Value
+from serval.pipelines.step_times import StepTimes
 from serval.protocol.binary_tensors import bytes_array
 from serval.tasks.call import write_json
-
-FindVersion = Callable[[str, str], ModelVersion]
 
 
 @dataclass(slots=True)
@@ -62,20 +63,29 @@ class FleetVersions:
         record = self.find(model, version)
         if not runs_elsewhere(record):
             return self.versions.get(model, version)
-        send = partial(self._send, model)
+        send = partial(self._send, record)
         if record.durable:
             return Loaded.elsewhere(record, AskedPipeline(send))
         return as_loaded(record, send)
 
+    def with_cache(
+        self, loaded: Loaded, seconds: int, name: str, outcomes: dict[str, Outcome]
+    ) -> Loaded:
+        """Have the answers of a version looked up; of what runs elsewhere, before it is asked."""
+        if not runs_elsewhere(loaded.record):
+            return self.versions.with_cache(loaded, seconds, name, outcomes)
+        self.asks.look_up_next(self.find, seconds, name, outcomes)
+        return loaded
+
     def _send(
         self,
-        model: str,
+        record: ModelVersion,
         inputs: Sequence[Tensor],
         outputs: Sequence[TensorSpec],
         *,
         binary: bool = True,
     ) -> list[Tensor]:
-        return self.asks.send(model, inputs, outputs, binary=binary)
+        return self.asks.send(record, inputs, outputs, binary=binary)
 
 
 @dataclass(slots=True)
@@ -89,6 +99,8 @@ class StepRun:
     versions: StepVersions
     find: FindVersion
     values: Mapping[str, Value] = field(default_factory=dict)
+    times: StepTimes = field(default_factory=StepTimes)
+    """Which versions were asked, and what came of their caches."""
 
     def value(self, name: str, asks: StepAsks) -> Value | None:
         """Run a step, and return what it gives; None if it is skipped.
@@ -100,10 +112,8 @@ class StepRun:
         InferenceFailed, InvalidInputs, ServiceUnavailable
             Naming the step.
         """
-        model = PipelineModel(
-            self.record, self.plan, FleetVersions(self.versions, self.find, asks), self.stable
-        )
-
+        versions = FleetVersions(self.versions, self.find, asks)
+        model = PipelineModel(self.record, self.plan, versions, self.stable, times=self.times)
         owners = {
             part.name: step.step
             for step in self.plan.steps.values()

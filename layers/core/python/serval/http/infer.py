@@ -32,6 +32,7 @@ from serval.protocol.limits import MOST, RequestLimits
 
 if TYPE_CHECKING:  # models of tensors pay for no pipeline
     from serval.pipelines.model import PipelineModel
+    from serval.pipelines.step_times import StepTimes
 
 
 class OtherFunctions(Protocol):
@@ -91,7 +92,7 @@ class InferEndpoint:
         self.rate_limit.take(caller)
         target = choose_target(route, version, call.affinity or call.id)
         try:
-            reply, latency_ms = self._infer(call, protocol, model, target.version)
+            reply, latency_ms, was_kept = self._infer(call, protocol, model, target.version)
         except ServalError as error:
             if target.track == "candidate":
                 return self._answer_by_stable(call, protocol, model, route.stable, error)
@@ -102,7 +103,7 @@ class InferEndpoint:
             self.metrics.flush()
             raise
         if latency_ms is not None:
-            self.metrics.count_answer(model, target.track, latency_ms)
+            self.metrics.count_answer(model, "cached" if was_kept else target.track, latency_ms)
         return reply
 
     def _answer_by_stable(
@@ -113,7 +114,7 @@ class InferEndpoint:
         If the stable version can answer, the failure was the candidate's own and counts for it.
         """
         try:
-            reply, _ = self._infer(call, protocol, model, stable)
+            reply, _, _ = self._infer(call, protocol, model, stable)
         except ServalError as error:
             self._count_failure(model, "stable", error)
             raise
@@ -125,42 +126,48 @@ class InferEndpoint:
 
     def _infer(
         self, call: HttpCall, protocol: WireProtocol, model: str, version: str
-    ) -> tuple[Reply, float | None]:
-        """Load, read, run and write; return the reply and its milliseconds without loading.
+    ) -> tuple[Reply, float | None, bool]:
+        """Load, read, run and write.
 
+        Return the reply, its milliseconds without loading, and whether any of it had been kept.
         A durable pipeline is answered, and counted, elsewhere.
         """
         cold = (model, version) not in self.inference.loaded
         loaded = self.inference.load(model, version)
         is_pipeline = loaded.record.runtime == PIPELINE
         if is_pipeline and loaded.record.durable and self.others is not None:
-            return self.others.ask(model, call.event), None
+            return self.others.ask(model, call.event), None, False
         started = self.clock()
         load_ms = loaded.load_ms if cold else 0.0
         if self._goes_in_pieces(call, loaded):
-            return self._stream(call, loaded, protocol, load_ms)
+            return *self._stream(call, loaded, protocol, load_ms), False
         asked = protocol.read(loaded, call, self.limits)
+        if loaded.cache is not None:
+            loaded.cache.outcomes.clear()
         before = self.clock()
         answer = asked.run()
         infer_ms = (self.clock() - before) * 1e3
         steps_ms: Sequence[tuple[str, float]] = ()
         late_ms = 0.0
-        asked_versions: dict[str, str] = {}
+        more: dict[str, str] = {}
+        was_kept = False
         if is_pipeline:
             times = cast("PipelineModel", loaded.model).times
             steps_ms, late_ms = times.steps_ms, times.load_ms
-            asked_versions = name_versions(times.versions)
+            more, was_kept = describe_steps(times), times.has_hit
+        elif loaded.cache is not None and (outcomes := loaded.cache.outcomes):
+            more, was_kept = {"serval-cache": outcomes[""]}, outcomes[""] == "hit"
         written = asked.write(answer)
         headers = {
             "content-type": written.content_type,
             **written.headers,
-            **asked_versions,
+            **more,
             "serval-model-version": version,
             "server-timing": server_timing(infer_ms - late_ms, load_ms + late_ms, steps_ms),
         }
         accepted = call.headers.get("accept-encoding", "")
         reply = sized_reply(written.body, headers, accepted, written.remedy)
-        return reply, (self.clock() - started) * 1e3 - late_ms
+        return reply, (self.clock() - started) * 1e3 - late_ms, was_kept
 
     def _goes_in_pieces(self, call: HttpCall, loaded: Loaded) -> bool:
         """Return whether an answer is a stream: since it has to be, or may be and can."""
@@ -191,7 +198,13 @@ class InferEndpoint:
             self.metrics.count_failure(model, track)
 
 
-def name_versions(versions: Mapping[str, str]) -> dict[str, str]:
-    """Write the header that names the versions which a pipeline's steps asked, if any did."""
-    named = ", ".join(f"{step}={version}" for step, version in versions.items())
-    return {"serval-step-versions": named} if named else {}
+def describe_steps(times: "StepTimes") -> dict[str, str]:
+    """Write the headers that name the versions which steps asked, and what came of their caches."""
+    return {
+        header: ", ".join(f"{step}={value}" for step, value in values.items())
+        for header, values in (
+            ("serval-step-versions", times.versions),
+            ("serval-cache", times.cached),
+        )
+        if values
+    }

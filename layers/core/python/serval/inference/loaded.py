@@ -7,12 +7,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from serval.errors import (
     ArtifactUnavailable,
     InferenceFailed,
-    ModelOnFleet,
     ModelTooLarge,
     UnsupportedFeature,
 )
@@ -22,6 +21,9 @@ from serval.models.signature import TensorSpec
 from serval.models.version import PIPELINE, Form, ModelVersion
 from serval.protocol.limits import ENVIRONMENT_MIB, requests_mib
 from serval.tasks.task import Task
+
+if TYPE_CHECKING:  # versions whose answers are not kept pay for no cache
+    from serval.inference.kept_answers import CacheUse, Outcome
 
 MEMORY_PER_ARTIFACT = 2.5
 """A session takes up to this many times the artifact's bytes while it opens."""
@@ -51,6 +53,13 @@ class Loaded:
     """The form that was opened; None: the artifact as published."""
     task: Task | None = None
     """What takes text, images, sound or rows; None: the version takes tensors alone."""
+    cache: "CacheUse | None" = None
+    """What ``model`` and ``task`` look their answers up in; None: they run."""
+
+    @property
+    def own_task(self) -> Task | None:
+        """The task itself, which always runs."""
+        return self.task if self.cache is None else self.cache.task
 
     @classmethod
     def elsewhere(cls, record: ModelVersion, model: Model, task: Task | None = None) -> "Loaded":
@@ -111,6 +120,13 @@ def keep_all() -> None:
     """Let nothing go."""
 
 
+def without_cache(
+    loaded: Loaded, seconds: int, name: str, outcomes: "dict[str, Outcome]"
+) -> Loaded:
+    """Return a version as it is, where every call is to run it."""
+    return loaded
+
+
 def nobody_else(record: ModelVersion) -> Model | None:
     """Return None: every version is loaded here."""
     return None
@@ -146,6 +162,8 @@ class LoadedVersions:
     """Finds what asks another process to run a version; None: it is loaded here."""
     compose: Callable[[ModelVersion, "LoadedVersions"], Model] = refuse_pipeline
     """Opens a pipeline, whose steps are loaded from here too."""
+    with_cache: Callable[[Loaded, int, str, "dict[str, Outcome]"], Loaded] = without_cache
+    """Has a version's answers kept for some seconds, and notes what comes of it under a name."""
     _held: OrderedDict[tuple[str, str], Loaded] = field(default_factory=OrderedDict)
     _opening: set[tuple[str, str]] = field(default_factory=set)
     """Pipelines that are being opened."""
@@ -198,6 +216,8 @@ class LoadedVersions:
             loaded = self._compose(record, started)
         else:
             loaded = self._load_best(record, started)
+            if (seconds := record.cache_seconds) is not None:
+                loaded = self.with_cache(loaded, seconds, "", {})
         self._held[model, version] = loaded
         return loaded
 
@@ -278,15 +298,3 @@ class LoadedVersions:
 
     def _folder(self, record: ModelVersion) -> Path:
         return self.folder / record.model / record.version
-
-
-def on_lambda(find: Callable[[str, str], ModelVersion]) -> Callable[[str, str], ModelVersion]:
-    """Find versions as ``find`` does, except those that run on a fleet."""
-
-    def find_on_lambda(model: str, version: str) -> ModelVersion:
-        record = find(model, version)
-        if record.bundle.get("compute", {}).get("target") == "fleet":
-            raise ModelOnFleet(model)
-        return record
-
-    return find_on_lambda

@@ -141,11 +141,12 @@ def run_version_task(loaded: Loaded, inputs: Sequence[Tensor]) -> Outputs:
 
 def _run_openai(loaded: Loaded, inputs: Sequence[Tensor]) -> Outputs:
     """Answer calls of OpenAI's API by the version's task, or else its inference server."""
-    if loaded.task is None:
+    task = loaded.own_task
+    if task is None:
         return _run_model(loaded, inputs, OPENAI_SIGNATURE.outputs)
     from serval.tasks.openai.call import answer_calls
 
-    return answer_calls(inputs[0].array.tolist(), loaded.record, loaded.task)
+    return answer_calls(inputs[0].array.tolist(), loaded.record, task)
 
 
 def run_batch_task(loaded: Loaded, inputs: Sequence[Tensor]) -> Outputs:

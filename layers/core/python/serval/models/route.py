@@ -7,14 +7,15 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
-from serval.errors import ModelNotFound, ModelVersionNotFound
+from serval.errors import ModelNotFound, ModelOnFleet, ModelVersionNotFound
 from serval.models.storage import VERSION
 from serval.models.version import ModelVersion
 
 Track = Literal["stable", "candidate"]
-Counted = Literal["stable", "candidate", "pinned-stable", "pinned-candidate"]
+Counted = Literal["stable", "candidate", "pinned-stable", "pinned-candidate", "cached"]
 """The track that a request is counted on. One that names its version is counted apart, so that it
-has no influence on a rollout."""
+has no influence on a rollout; and so is one whose answer had been kept, which says nothing of a
+version's speed."""
 PINNED: dict[Track, Counted] = {"stable": "pinned-stable", "candidate": "pinned-candidate"}
 """Track → where requests that name its version are counted."""
 ROUTE_SECONDS = 5.0
@@ -172,3 +173,15 @@ class KnownVersions:
         """Return a model's stable version as far as it is known, without a read."""
         route = self._routes.peek(model)
         return None if route is None else self._versions.peek((model, route.stable))
+
+
+def on_lambda(find: Callable[[str, str], ModelVersion]) -> Callable[[str, str], ModelVersion]:
+    """Find versions as ``find`` does, except those that run on a fleet."""
+
+    def find_on_lambda(model: str, version: str) -> ModelVersion:
+        record = find(model, version)
+        if record.on_fleet:
+            raise ModelOnFleet(model)
+        return record
+
+    return find_on_lambda

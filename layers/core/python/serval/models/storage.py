@@ -115,6 +115,8 @@ def rate_sort_key(minute: str, kind: str = "") -> str:
     return f"RATE#{kind}#{minute}" if kind else f"RATE#{minute}"
 
 
+ANSWERS_PREFIX = "cache/"
+"""Of the data bucket: where large answers are kept, each under the key of its item."""
 MODELS_PARTITION = "MODELS"
 META = "META"
 ROUTE = "ROUTE"

@@ -1,8 +1,9 @@
 """Tensors as the Open Inference Protocol V2 names them."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -30,6 +31,13 @@ NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 """Spellings of numbers that JSON lacks."""
 
 
+class Digest(Protocol):
+    """A hash of ``hashlib``."""
+
+    def update(self, data: bytes, /) -> None:
+        """Add bytes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tensor:
     """One named array of a request or a reply.
@@ -40,3 +48,15 @@ class Tensor:
     name: str
     datatype: str
     array: Array
+
+
+def add_to_digest(digest: Digest, tensors: Iterable[Tensor]) -> None:
+    """Add tensors to a hash: names, datatypes, shapes and elements, so that no two mix."""
+    for tensor in tensors:
+        digest.update(f"/{tensor.name}/{tensor.datatype}/{tensor.array.shape}/".encode())
+        if tensor.datatype == "BYTES":
+            for each in tensor.array.reshape(-1).tolist():
+                digest.update(len(each).to_bytes(8, "little"))
+                digest.update(each)
+        else:
+            digest.update(tensor.array.tobytes())

@@ -155,6 +155,12 @@ class ModelVersion:
         return compute.get("target") == "fleet"
 
     @property
+    def cache_seconds(self) -> int | None:
+        """How long its answers are kept; None: every call runs it."""
+        section: Mapping[str, Any] = self.bundle.get("cache") or {}
+        return section.get("ttl_seconds")
+
+    @property
     def durable(self) -> bool:
         """Whether it is a pipeline that Step Functions runs, as an async request."""
         return self.runtime == PIPELINE and bool(self.bundle.get("durable"))

@@ -75,6 +75,11 @@ RESPONSE_HEADERS = {
         "description": "Of a pipeline: its steps, each with the version that it asked.",
         "schema": TEXT,
     },
+    "serval-cache": {
+        "description": "Of a model or a step with a cache: `hit`, `miss`, or `bypass` for text "
+        "that may be sampled; of a pipeline, for each such step.",
+        "schema": TEXT,
+    },
     "Server-Timing": {
         "description": "Milliseconds of `load` (first request of a version only), `queue` (on a "
         "fleet) and `infer`.",

@@ -54,6 +54,11 @@ STEP = open_object_of(
         "finished": nullable(MOMENT),
         "error": nullable(TEXT),
     },
+    cache={
+        "type": "object",
+        "additionalProperties": {"type": "string", "enum": ["hit", "miss", "bypass"]},
+        "description": "Of a step, or its parts, with a cache: what came of looking it up.",
+    },
     value_url={
         "type": "string",
         "format": "uri",

@@ -38,6 +38,11 @@ def find_call(
     """
     if (why := elsewhere_reason(record)) is not None:
         raise CallRefused(why)
+    if planned.step.cache_seconds is not None and record.runtime == PIPELINE:
+        raise CallRefused(
+            f"'cache' is for models, and {record.model!r} is a pipeline, whose steps may follow "
+            "newer versions meanwhile: set it on that one's steps"
+        )
     given = dict(planned.inputs())
     words = task_words(record)
     offered = given.keys() if given else set(pipeline_inputs)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from serval.models.signature import TensorSpec
-from serval.pipelines.ensembles import make_parts
+from serval.pipelines.ensembles import cache_seconds, make_parts
 from serval.pipelines.steps import MapDefinition, StepDefinition
 
 PIPELINE_YAML = "pipeline.yaml"
@@ -80,6 +80,7 @@ def _read_step(value: Mapping[str, Any], index: int) -> StepDefinition:
         has_value="value" in on_error,
         value=on_error.get("value"),
         timeout_seconds=value.get("timeout_seconds"),
+        cache_seconds=cache_seconds(value),
         written={} if each is None else {"map": ("map", each)},
     )
 

@@ -44,6 +44,7 @@ def make_parts(
             "model": member["model"],
             "version": member.get("version"),
             "input": step.get("input"),
+            "cache_seconds": cache_seconds(step),
         }
         for index, member in enumerate(step[kind])
     ]
@@ -72,6 +73,12 @@ def make_parts(
         written={"rule": ("combine", combine)},
     )
     return (*parts, last), (last.name,)
+
+
+def cache_seconds(step: Mapping[str, Any]) -> int | None:
+    """Return how long answers to a step are kept; None: they are not."""
+    section: Mapping[str, Any] = step.get("cache") or {}
+    return section.get("ttl_seconds")
 
 
 def part_name(step: str, part: int | str) -> str:
@@ -131,13 +138,9 @@ def draw_number(pipeline: str, step: str, total: int, inputs: "Sequence[Tensor]"
     Every engine draws the same for the same inputs, in the order of the definition, whichever
     version of the pipeline they meet.
     """
+    # Imported for a draw: functions that only read declarations have no numpy.
+    from serval.models.tensor import add_to_digest
+
     digest = hashlib.blake2b(f"{pipeline}/{step}".encode(), digest_size=8)
-    for tensor in inputs:
-        digest.update(f"/{tensor.name}/{tensor.datatype}/{tensor.array.shape}/".encode())
-        if tensor.datatype == "BYTES":
-            for each in tensor.array.reshape(-1).tolist():
-                digest.update(len(each).to_bytes(8, "little"))
-                digest.update(each)
-        else:
-            digest.update(tensor.array.tobytes())
+    add_to_digest(digest, inputs)
     return int.from_bytes(digest.digest(), "little") % total

@@ -7,7 +7,7 @@ answers one call at a time, so the times of the last run are kept with it.
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from serval.errors import ServalError
 from serval.inference.loaded import Loaded
@@ -18,9 +18,13 @@ from serval.pipelines.calls import CallRefused, find_call
 from serval.pipelines.definition import PipelineDefinition
 from serval.pipelines.plan import PipelinePlan, make_plan
 from serval.pipelines.planned_step import PlannedStep
-from serval.pipelines.run import SECOND, BoundStep, PipelineRun, StepGoneWrong, StepTimes
+from serval.pipelines.run import SECOND, BoundStep, PipelineRun, StepGoneWrong
 from serval.pipelines.run_values import RunValues
+from serval.pipelines.step_times import StepTimes
 from serval.protocol.binary_tensors import bytes_array
+
+if TYPE_CHECKING:
+    from serval.inference.kept_answers import Outcome
 
 
 class StepVersions(Protocol):
@@ -31,6 +35,10 @@ class StepVersions(Protocol):
 
     def get(self, model: str, version: str) -> Loaded:
         """Return a version, loading it first if need be."""
+
+    @property
+    def with_cache(self) -> Callable[[Loaded, int, str, dict[str, "Outcome"]], Loaded]:
+        """Has a version's answers kept for some seconds, and notes what comes of it by a name."""
 
 
 @dataclass(slots=True)
@@ -120,6 +128,9 @@ class PipelineModel:
         bound = self._bound.get(step.name)
         if bound is None or bound.version != version:
             bound = self._bound[step.name] = self._bind(planned, loaded)
+        if step.cache_seconds is not None or loaded.cache is not None:
+            seconds = step.cache_seconds or loaded.record.cache_seconds or 0
+            loaded = self.versions.with_cache(loaded, seconds, step.name, self.times.cached)
         return loaded, bound
 
     def _bind(self, planned: PlannedStep, loaded: Loaded) -> BoundStep:

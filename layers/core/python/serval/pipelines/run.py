@@ -5,7 +5,7 @@ another thread takes to begin. What a step means is decision 38's, which other e
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from serval.errors import (
@@ -28,6 +28,7 @@ from serval.pipelines.expressions import Expression, ExpressionWrong, Read
 from serval.pipelines.planned_step import PlannedStep
 from serval.pipelines.postponed import PostponedItems
 from serval.pipelines.run_values import RunValues, Value
+from serval.pipelines.step_times import StepTimes
 
 SECOND = 1e3
 """In milliseconds."""
@@ -58,17 +59,6 @@ class BoundStep:
     call: StepCall
     inputs: tuple[tuple[TensorSpec, dict[str, TensorSpec], Expression, Read | None], ...]
     outputs: tuple[str, ...]
-
-
-@dataclass(slots=True)
-class StepTimes:
-    """What the steps of a run took, in the order in which they ended, parts before their step."""
-
-    steps_ms: list[tuple[str, float]] = field(default_factory=list)
-    load_ms: float = 0.0
-    """To load versions that they call, which is not in ``steps_ms``."""
-    versions: dict[str, str] = field(default_factory=dict)
-    """Step or part → the version that it asked."""
 
 
 class NestedPipeline(Protocol):
@@ -228,7 +218,7 @@ class PipelineRun:
                 return Value(json=pipeline.answer(tensors))
             outputs = run_version(loaded, tensors, bound.outputs)
         finally:
-            self.times.load_ms += pipeline.times.load_ms
+            self.times.add_nested(pipeline.times)
         return Value({tensor.name: tensor for tensor in outputs}, specs=loaded.outputs)
 
     def output_json(self) -> Any:

@@ -58,6 +58,8 @@ class StepDefinition:
     value: Any = None
     """What stands for the answer if the step fails."""
     timeout_seconds: float | None = None
+    cache_seconds: int | None = None
+    """How long its model's answers are kept; None: as the model says."""
     skips_failure: bool = False
     """Of a part: if it fails, it is skipped, and its failure told if the step fails."""
     unless: str | None = None

@@ -81,6 +81,8 @@ class Documents:
             "finished": step.finished,
             "error": step.error,
         }
+        if step.cache:
+            members["cache"] = dict(step.cache)
         if step.value_key is not None:
             length = step.header_length
             members["value_url"] = self.payloads.presign_read(step.value_key, length)

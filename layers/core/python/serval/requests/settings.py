@@ -101,6 +101,8 @@ class ProceedSettings(LightModelSettings):
     """As in ``serval.fleets.settings``."""
     dispatch_function: str = ""
     """As in ``serval.fleets.settings``."""
+    answers_table: str = ""
+    """As in ``InferSettings``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

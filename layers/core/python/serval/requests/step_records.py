@@ -6,7 +6,7 @@ be run twice, and counts once.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol, Self, get_args
 
 StepStatus = Literal["running", "succeeded", "skipped", "failed"]
@@ -34,6 +34,8 @@ class StepRecord:
     """Of a value in tensors: ``Inference-Header-Content-Length``; None: it is JSON."""
     outputs: Sequence[Mapping[str, Any]] | None = None
     """The declared outputs whose tensors the value is; None: it is JSON."""
+    cache: Mapping[str, str] = field(default_factory=dict)
+    """Step, or part of it, whose answers are kept → what came of looking them up."""
 
     @property
     def done(self) -> bool:
@@ -42,7 +44,7 @@ class StepRecord:
 
     def to_json(self) -> str:
         """Write what differs from the defaults."""
-        given = {name: value for name, value in asdict(self).items() if value not in (None, ())}
+        given = {name: value for name, value in asdict(self).items() if value not in (None, (), {})}
         return json.dumps(given)
 
     @classmethod

@@ -9,7 +9,7 @@ from typing import Any
 
 from serval.errors import InvalidParameter
 from serval.models.task_signature import TAKES
-from serval.tasks.generation.settings import SETTINGS, GenerationDefaults
+from serval.tasks.generation.settings import SAMPLING, SETTINGS, GenerationDefaults
 from serval.tasks.parameters import Parameters
 from serval.tasks.text.inputs import COMPARED, QUESTION, check_member, check_text
 
@@ -166,6 +166,8 @@ WRITING = frozenset(
     }
 )
 """Tasks whose models may write text, and then take the parameters of that."""
+NESTED = ("generate_parameters", "generation_parameters", "generate_kwargs")
+"""Parameters that may hold those of writing."""
 
 
 def known_parameters(task: str) -> frozenset[str]:
@@ -188,6 +190,25 @@ def check_parameters(task: str, given: Parameters) -> None:
         said = {name: value for name, value in given.values.items() if name in SETTINGS}
         nested = given.get("generate_parameters") or {}
         GenerationDefaults().settings(Parameters({**said, **nested}))
+
+
+def may_draw_lots(task: str, values: Mapping[str, Any]) -> bool:
+    """Return whether the same call may have another answer next time: text that is sampled.
+
+    What a model's own configuration says is not looked at: models that write are taken to sample
+    unless the call has a ``seed``, or says ``do_sample: false`` or ``temperature: 0``; those that
+    hear, if the call says that they do.
+    """
+    if task not in WRITING:
+        return False
+    nested = [each for each in map(values.get, NESTED) if isinstance(each, Mapping)]
+    said = {name: each for members in (values, *nested) for name, each in members.items()}
+    if said.get("seed") is not None or said.get("do_sample") is False:
+        return False
+    if said.get("temperature") == 0:
+        return False
+    hears = task == "automatic-speech-recognition"
+    return not hears or any(said.get(name) for name in ("do_sample", *SAMPLING))
 
 
 def check_inputs(task: str, inputs: Sequence[Any]) -> None:

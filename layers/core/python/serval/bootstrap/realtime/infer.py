@@ -13,6 +13,7 @@ from serval.aws.signed.addresses import bucket_url, service_url
 from serval.aws.signed.client import SignedClient
 from serval.aws.signed.edge import EdgeArtifacts, EdgeRegistry
 from serval.aws.signed.functions import SignedFunctions
+from serval.bootstrap.answer_caching import answer_caching
 from serval.bootstrap.function import LambdaFunction, http_function
 from serval.bootstrap.log import print_line
 from serval.bootstrap.other_functions import signed_functions
@@ -20,12 +21,13 @@ from serval.bootstrap.pipelines import pipeline_opening
 from serval.bootstrap.realtime.tickets import stream_redirect
 from serval.http.infer import InferEndpoint
 from serval.inference.cpu import cpu_class
-from serval.inference.loaded import Limits, LoadedVersions, on_lambda
+from serval.inference.loaded import Limits, LoadedVersions
 from serval.inference.run import Inference
 from serval.inference.runtimes import OpenModel
 from serval.inference.runtimes.onnx import graph_opening
 from serval.models.metrics import InferenceMetrics
 from serval.models.resource_names import inference_function_name
+from serval.models.route import on_lambda
 from serval.protocol.limits import RequestLimits, requests_mib
 from serval.settings import InferSettings, unpack
 from serval.shutdown import on_shutdown
@@ -75,6 +77,7 @@ def inference_endpoint(settings: InferSettings, *, streams: bool = False) -> Inf
         service="s3",
         endpoint_url=f"{aws}/{bucket}" if aws else bucket_url(bucket, region),
     )
+    metrics = InferenceMetrics(write=print_line)
     registry = EdgeRegistry(settings.registry_table, dynamodb, today)
     memory_mib = settings.aws_lambda_function_memory_size
     loaded = LoadedVersions(
@@ -86,8 +89,8 @@ def inference_endpoint(settings: InferSettings, *, streams: bool = False) -> Inf
         cpu_class=cpu_class(),
         log=print_line,
         compose=pipeline_opening(registry.route),
+        with_cache=answer_caching(settings, settings.answers_table, settings.data_bucket, metrics),
     )
-    metrics = InferenceMetrics(write=print_line)
     on_shutdown(settings.aws_lambda_runtime_api, metrics.flush)
     keys = Authenticator() if settings.authentication == "key" else None
     limits = RequestLimits.of_memory(requests_mib(memory_mib) * 2**20)

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from serval.bootstrap.loading import graph_versions
 from serval.bootstrap.other_functions import handler_functions
 from serval.durable.hand_over import Machine
-from serval.inference.loaded import Limits, LoadedVersions, on_lambda
-from serval.models.route import VersionRegistry
+from serval.inference.loaded import Limits, LoadedVersions
+from serval.models.route import VersionRegistry, on_lambda
 from serval.requests.settings import LightModelSettings, answer_requests_mib
 
 if TYPE_CHECKING:

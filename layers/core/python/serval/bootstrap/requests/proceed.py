@@ -1,5 +1,6 @@
 """Composition root of ``proceed``."""
 
+from functools import partial
 from typing import Any
 
 import boto3
@@ -9,6 +10,7 @@ from serval.aws.dynamodb.requests import RequestTable
 from serval.aws.dynamodb.step_records import StepRecordTable
 from serval.aws.s3.data_bucket import DataBucket
 from serval.aws.sqs.queues import ModelQueues, SqsCallbackQueue
+from serval.bootstrap.answer_caching import LateCaching, open_answers
 from serval.bootstrap.fleets.control import fleet_control
 from serval.bootstrap.function import LambdaFunction
 from serval.bootstrap.log import print_line
@@ -34,8 +36,8 @@ def build() -> LambdaFunction[Proceed]:
     dynamodb = boto3.resource("dynamodb", region, config=CALLS)
     sqs, s3 = boto3.client("sqs", region, config=CALLS), boto3.client("s3", region, config=CALLS)
     registry = KnownVersions(DynamoDBRegistry(dynamodb.Table(settings.registry_table)))
-    table = dynamodb.Table(settings.requests_table)
-    store, records = RequestTable(table), StepRecordTable(table)
+    requests = dynamodb.Table(settings.requests_table)
+    store, records = RequestTable(requests), StepRecordTable(requests)
     payloads, fleets = DataBucket(s3, settings.data_bucket), Fleets.from_text(settings.fleets)
     callbacks = SqsCallbackQueue(sqs, settings.stage)
     cancel = Cancel(store, callbacks, records)
@@ -46,11 +48,16 @@ def build() -> LambdaFunction[Proceed]:
         queue=ModelQueues(sqs, settings.stage, fleets.models),
         waker=fleet_control(settings, dynamodb),
     )
+    metrics, versions = InferenceMetrics(write=print_line), light_versions(settings, registry, s3)
+    answers = None
+    if table := settings.answers_table:
+        caching = LateCaching(partial(open_answers, settings, table, settings.data_bucket, metrics))
+        versions.with_cache, answers = caching, caching.answers
     proceed = Proceed(
         records=records,
         payloads=payloads,
         registry=registry,
-        versions=light_versions(settings, registry, s3),
+        versions=versions,
         stable=KnownStables(registry.route),
         requests=StepRequests(
             store=store,
@@ -59,13 +66,14 @@ def build() -> LambdaFunction[Proceed]:
             route=registry.route,
             retry=Retry(store, payloads, submit.announce).retry,
             cancel=cancel.cancel_left,
+            answers=answers,
         ),
         end=EndPipeline(
             store=store,
             callbacks=callbacks,
             steps=cancel,
             route=registry.route,
-            metrics=InferenceMetrics(write=print_line),
+            metrics=metrics,
         ),
     )
     return LambdaFunction("proceed", proceed, reply, facts)

@@ -69,7 +69,7 @@ def read(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> Asked[bytes]:
     """
     record, asked = loaded.record, _read_asked(loaded, call)
     if not isinstance(loaded.model, DistantModel):
-        return Asked(lambda: write_json(answer_call(asked, record, loaded.task)), write)
+        return Asked(lambda: write_json(answer_call(asked, record, loaded.own_task)), write)
     if not record.speaks_openai:
         raise asked.head(record).refuse_task("calls of OpenAI's API", "text-generation")
     if not call.wants_stream:
@@ -87,7 +87,7 @@ def stream(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> AskedStream
     if isinstance(model, DistantModel):
         pieces = model.tell_openai(asked)
     else:
-        pieces = in_events(stream_call(asked, record, loaded.task))
+        pieces = in_events(stream_call(asked, record, loaded.own_task))
     return AskedStream(
         pieces, lambda error: in_event(describe_for_openai(error, status_of(error))), DONE
     )

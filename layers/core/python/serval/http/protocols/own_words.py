@@ -71,7 +71,7 @@ def stream(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> AskedStream
     from serval.tasks.generation.text_generation import TextGeneration
     from serval.tasks.payload import read_payload
 
-    record, task = loaded.record, loaded.task
+    record, task = loaded.record, loaded.own_task
     refuse_without_words(record)
     if not isinstance(task, TextGeneration | DistantTask):
         raise UnsupportedFeature(

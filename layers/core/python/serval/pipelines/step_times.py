@@ -1,0 +1,31 @@
+"""What the steps of a run took, which versions they asked, and what of it was there already."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # pipelines without a cache pay for none
+    from serval.inference.kept_answers import Outcome
+
+
+@dataclass(slots=True)
+class StepTimes:
+    """What the steps of a run took, in the order in which they ended, parts before their step."""
+
+    steps_ms: list[tuple[str, float]] = field(default_factory=list)
+    load_ms: float = 0.0
+    """To load versions that they call, which is not in ``steps_ms``."""
+    versions: dict[str, str] = field(default_factory=dict)
+    """Step or part → the version that it asked."""
+    cached: "dict[str, Outcome]" = field(default_factory=dict)
+    """Step or part whose answers are kept → what came of that."""
+    _nested_hit: bool = False
+
+    def add_nested(self, nested: "StepTimes") -> None:
+        """Add those of a pipeline that is a step, as far as they are not that one's own."""
+        self.load_ms += nested.load_ms
+        self._nested_hit |= nested.has_hit
+
+    @property
+    def has_hit(self) -> bool:
+        """Whether the answer of a step had been kept."""
+        return self._nested_hit or "hit" in self.cached.values()
