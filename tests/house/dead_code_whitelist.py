@@ -29,6 +29,7 @@ chunk_length_s
 function_to_apply
 golden_tolerance
 max_wait_ms
+ttl_seconds
 normalize
 pooling
 return_timestamps

@@ -40,7 +40,7 @@ class LateCaching:
 
 def answer_caching(
     settings: SigningSettings, table: str, bucket: str, metrics: InferenceMetrics
-) -> "Caching":
+) -> Caching:
     """Build what keeps answers; without a table, nothing does."""
     if not table:
         return without_cache
