@@ -16,12 +16,13 @@ from serval.handlers.row_bodies import distant_handlers
 from serval.inference.loaded import LoadedVersions
 from serval.inference.runtimes import RuntimeFailed
 from serval.requests import lifecycle
+from serval.requests.document import Documents
 from serval.worker.program.assembly import WorkerParts
 from serval.worker.queue.deliveries import DeliveredInbox, Deliveries, NoStreams
 from tests.fakes.handler_functions import InMemoryFunction
 from tests.fakes.handlers import Context, imported, logged, recorded
 from tests.fakes.pipelines import publish_pipeline
-from tests.fakes.requests import InMemoryPayloads
+from tests.fakes.requests import InMemoryPayloads, InMemoryStepRecords
 from tests.fakes.worker import CRASHES, FAILS, LEASE, WorkerDied, World, row_of
 
 ENVIRONMENT = {
@@ -335,3 +336,5 @@ def test_a_pipeline_is_answered_with_its_steps(light: Light) -> None:
     light.world.submit("r1", model="chain", payload=row_of(4.0))
     assert light.deliver(light.environment(), "chain") == []
     assert light.world.result("r1") == [7.0, 3.0]
+    described = Documents(light.payloads, InMemoryStepRecords()).describe(light.world.row("r1"))
+    assert described.members["step_versions"] == {"once": "1", "twice": "1"}

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from serval.models.route import Route
 from serval.requests.request import AsyncRequest
 from tests.fakes.durable import Died, DurableStage
 from tests.fakes.handlers import Context, imported, logged, recorded
@@ -72,6 +73,16 @@ def test_a_step_on_a_fleet_is_a_request_to_its_model(stage: DurableStage) -> Non
     assert (child.status, child.fleet, child.affinity) == ("succeeded", "gpu", "r1")
     assert list(statuses(stage)) == ["first", "heavy", "last"]
     assert row.status == "succeeded"
+
+
+def test_a_request_shows_which_versions_its_steps_asked(stage: DurableStage) -> None:
+    stage.world.registry.add("textgen", "2", 200.0)
+    record = stage.world.registry.records["textgen", "1"]
+    stage.world.registry.records["textgen", "2"] = replace(record, version="2")
+    stage.world.registry.routes["textgen"] = Route("1", "2", 100, "r")
+    row = ask(stage, HEAVY)
+    steps = stage.documents.describe(row).members["steps"]
+    assert [step["versions"] for step in steps] == [{"first": "1"}, {"heavy": "2"}, {"last": "1"}]
 
 
 def test_what_waits_for_a_fleet_is_shown_and_goes_on_by_itself(stage: DurableStage) -> None:

@@ -114,7 +114,7 @@ class Proceed:
         try:
             value = run.value(name, asks)
         except StepPostponed as waits:
-            noted = self._note_cache(record, known, run)
+            noted = self._note(record, known, run)
             self.records.write(row.id, replace(noted, requests=waits.requests))
             self._extend(row, row.runner or "")
             return {"outcome": "waits", "requests": waits.requests, "seconds": waits.seconds}
@@ -124,13 +124,17 @@ class Proceed:
             self._fail(row, record, error)
             return dict(ENDED)
         asks.keep_answers()
-        self.records.write(row.id, self._keep(work, self._note_cache(record, known, run), value))
+        self.records.write(row.id, self._keep(work, self._note(record, known, run), value))
         return dict(ENDED)
 
-    def _note_cache(self, record: StepRecord, known: StepRecord | None, run: StepRun) -> StepRecord:
-        """Note what came of caches; a run after the first finds what that one has kept."""
+    def _note(self, record: StepRecord, known: StepRecord | None, run: StepRun) -> StepRecord:
+        """Note which versions were asked, and what came of caches.
+
+        A run after the first finds what that one has kept.
+        """
         before = known.cache if known is not None and known.status == "running" else {}
-        return replace(record, cache={**run.times.cached, **before})
+        cache = {**run.times.cached, **before}
+        return replace(record, cache=cache, versions=dict(run.times.versions))
 
     def _keep(self, work: "PipelineWork", record: StepRecord, value: Value | None) -> StepRecord:
         """Write what a step gave, and return its record."""

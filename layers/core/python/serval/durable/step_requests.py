@@ -72,6 +72,10 @@ class StepAsks:
     """The step's."""
     version: str | None = None
     """The version that is asked next; None: the route decides when the work begins."""
+    part: str = ""
+    """The step or part that asks next."""
+    versions: dict[str, str] = field(default_factory=dict)
+    """Step or part → the version that answered it."""
     allowed_seconds: float | None = None
     """For all requests of the step whose model is asked, or of what stands in for it."""
     answers: StepAnswers | None = None
@@ -82,12 +86,12 @@ class StepAsks:
     _begun: str | None = None
     """When the first of these was made."""
 
-    def turn_to(self, owner: StepDefinition, version: str | None) -> None:
-        """Ask a version next, for the step or for what stands in for it."""
+    def turn_to(self, owner: StepDefinition, part: StepDefinition) -> None:
+        """Ask a model next, for the step or for what stands in for it."""
         if owner.name != self._owner:
             self._owner, self._begun = owner.name, None
             self.allowed_seconds = owner.timeout_seconds
-        self.version = version
+        self.version, self.part = part.version, part.name
         if self.answers is not None:
             self.answers.seconds = None
 
@@ -148,6 +152,8 @@ class StepAsks:
         result = read_result(row, self.known.payloads)
         length = row.response_header_length
         answer = read_response(result, None if length is None else str(length), outputs)
+        if row.version is not None:
+            self.versions[self.part] = row.version
         if self.answers is not None:
             asked = record, row.version or record.version
             self.answers.hold(asked, inputs, outputs, answer)

@@ -121,11 +121,14 @@ class StepRun:
         }
 
         def bind(planned: PlannedStep) -> tuple[Loaded, BoundStep]:
-            asks.turn_to(owners[planned.name], planned.step.version)
+            asks.turn_to(owners[planned.name], planned.step)
             return model.bind(planned)
 
         run = self._run(bind, model)
-        run.do(self.plan.steps[name])
+        try:
+            run.do(self.plan.steps[name])
+        finally:  # a candidate may have answered
+            self.times.versions.update(asks.versions)
         return run.given.values.get(name)
 
     def outputs(self, specs: Sequence[TensorSpec]) -> list[Tensor]:

@@ -54,6 +54,11 @@ STEP = open_object_of(
         "finished": nullable(MOMENT),
         "error": nullable(TEXT),
     },
+    versions={
+        "type": "object",
+        "additionalProperties": VERSION,
+        "description": "Of a step, or its parts: the version of its model that was asked.",
+    },
     cache={
         "type": "object",
         "additionalProperties": {"type": "string", "enum": ["hit", "miss", "bypass"]},
@@ -116,6 +121,11 @@ SCHEMAS: dict[str, Schema] = {
         },
         response_header_length=HEADER_LENGTH,
         cancel_requested={"const": True},
+        step_versions={
+            "type": "object",
+            "additionalProperties": VERSION,
+            "description": "Of a pipeline that is not durable: the version that each step asked.",
+        },
         steps={
             **list_of(STEP),
             "description": "There if a durable pipeline runs it: the steps that have begun.",

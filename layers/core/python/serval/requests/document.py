@@ -56,10 +56,7 @@ class Documents:
                 "sent": request.callback_sent,
                 "error": request.callback_error,
             }
-        if request.durable:
-            steps = self.records.read(request.id).values()
-            begun = sorted(steps, key=lambda step: (step.started, step.name))
-            members["steps"] = [self._describe_step(step) for step in begun]
+        members |= self._describe_steps(request)
         if request.status != "succeeded" or request.response_key is None:
             return Document(members)
         length = request.response_header_length
@@ -72,6 +69,16 @@ class Documents:
             members["response_header_length"] = length
         return Document(members)
 
+    def _describe_steps(self, request: AsyncRequest) -> dict[str, Any]:
+        """Describe what is known of a pipeline's steps."""
+        if request.step_versions is not None:
+            return {"step_versions": json.loads(request.step_versions)}
+        if not request.durable:
+            return {}
+        steps = self.records.read(request.id).values()
+        begun = sorted(steps, key=lambda step: (step.started, step.name))
+        return {"steps": [self._describe_step(step) for step in begun]}
+
     def _describe_step(self, step: StepRecord) -> dict[str, Any]:
         """Describe a step of a pipeline, with a URL of what it gave."""
         members: dict[str, Any] = {
@@ -81,6 +88,8 @@ class Documents:
             "finished": step.finished,
             "error": step.error,
         }
+        if step.versions:
+            members["versions"] = dict(step.versions)
         if step.cache:
             members["cache"] = dict(step.cache)
         if step.value_key is not None:

@@ -34,6 +34,8 @@ class Result:
     key: str
     size_bytes: int
     header_length: int | None
+    step_versions: str | None = None
+    """Of a pipeline, as its row has them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,13 @@ class EndAttempt:
             row,
             is_current,
             lambda now: lifecycle.succeed(
-                now, version, result.key, result.size_bytes, result.header_length, self.clock()
+                now,
+                version,
+                result.key,
+                result.size_bytes,
+                result.header_length,
+                self.clock(),
+                result.step_versions,
             ),
         )
 

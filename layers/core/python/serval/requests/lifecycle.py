@@ -98,6 +98,7 @@ def succeed(
     size_bytes: int,
     header_length: int | None,
     now: datetime,
+    step_versions: str | None = None,
 ) -> AsyncRequest:
     """Close it with a result."""
     if request.cancel_requested:
@@ -110,6 +111,7 @@ def succeed(
         response_key=key,
         response_bytes=size_bytes,
         response_header_length=header_length,
+        step_versions=step_versions,
     )
 
 

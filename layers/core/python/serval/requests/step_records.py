@@ -34,6 +34,8 @@ class StepRecord:
     """Of a value in tensors: ``Inference-Header-Content-Length``; None: it is JSON."""
     outputs: Sequence[Mapping[str, Any]] | None = None
     """The declared outputs whose tensors the value is; None: it is JSON."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Step, or part of it → the version of its model that was asked."""
     cache: Mapping[str, str] = field(default_factory=dict)
     """Step, or part of it, whose answers are kept → what came of looking them up."""
 

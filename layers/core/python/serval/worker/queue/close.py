@@ -40,7 +40,7 @@ class Close:
         """Return whether a row still says that this worker makes the attempt it began."""
         return row.status == "running" and row.runner == self.worker and row.attempt == one.attempt
 
-    def succeed(self, one: Held, outputs: Outputs) -> Fate:
+    def succeed(self, one: Held, outputs: Outputs, step_versions: str | None = None) -> Fate:
         """Write the result, then let it stand."""
         row, target = one.known, one.aim
         response = InferenceResponse(row.model, target.version, outputs)
@@ -50,7 +50,7 @@ class Close:
             return self.fail(one, error)
         key = response_key(row.id, row.attempt)
         self.payloads.put(key, body)
-        result = Result(key, len(body), header_length)
+        result = Result(key, len(body), header_length, step_versions)
         after = self.end_attempt.succeed(row, self._is_current(one), target.version, result)
         return self._fate(one, after)
 

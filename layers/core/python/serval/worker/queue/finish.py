@@ -58,8 +58,8 @@ class Finish:
 
     def _fate(self, one: Held, outcome: Outcome) -> Fate:
         match outcome:
-            case Answered(outputs):
-                return self.close.succeed(one, outputs)
+            case Answered(outputs, _, step_versions):
+                return self.close.succeed(one, outputs, step_versions)
             case Failed(error):
                 return self.close.fail(one, error)
             case GivenBack(seconds):

@@ -18,6 +18,8 @@ class Answered:
     outputs: Outputs
     run_ms: float
     """How long the request's run took."""
+    step_versions: str | None = None
+    """Of a pipeline: its steps, each with the version that it asked, as JSON."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,17 @@
 """Run: a batch becomes outcomes, one for each of its requests."""
 
+import json
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from serval.errors import InferenceFailed, InvalidRequest, ServalError
 from serval.faults import fault_of
 from serval.inference.loaded import Loaded
 from serval.inference.run import AxisNotShared, run_together, try_request
 from serval.models.route import KnownVersions
+from serval.models.version import PIPELINE
 from serval.requests.ports import RequestStore
 from serval.worker.program.faults import RETRY_SECONDS, Retries, VersionNotHeld
 from serval.worker.program.loaded_memory import LoadedMemory
@@ -30,6 +32,9 @@ from serval.worker.queue.outcomes import (
 from serval.worker.queue.read import read_for_target
 from serval.worker.queue.targets import Targets
 from serval.worker.streams.streams import Streams
+
+if TYPE_CHECKING:  # models of tensors pay for no pipeline
+    from serval.pipelines.model import PipelineModel
 
 FRESH_SECONDS = 1.0
 """How old a row may be when its request runs."""
@@ -124,7 +129,7 @@ class Runner:
             took = self.clock() - started
             self.run_seconds += took
         return [
-            (one, Answered(outputs, took * 1e3))
+            (one, Answered(outputs, took * 1e3, asked_versions(loaded)))
             for one, outputs in zip(batch.held, shares, strict=True)
         ]
 
@@ -140,7 +145,7 @@ class Runner:
         took = self.clock() - started
         self.run_seconds += took
         if not isinstance(result, ServalError):
-            return Answered(result, took * 1e3)
+            return Answered(result, took * 1e3, asked_versions(loaded))
         return GivenBack() if self._interrupted.is_set() else self._instead(one, result)
 
     def _hand_over(self, model: HandsOver, one: Held) -> Outcome:
@@ -216,3 +221,10 @@ class Runner:
             return
         for one in held:
             one.row = rows.get(one.known.id, one.row)
+
+
+def asked_versions(loaded: Loaded) -> str | None:
+    """Return which versions the steps of the last run asked, as JSON, if it was a pipeline's."""
+    if loaded.record.runtime != PIPELINE:
+        return None
+    return json.dumps(cast("PipelineModel", loaded.model).times.versions)
