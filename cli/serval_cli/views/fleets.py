@@ -18,6 +18,7 @@ DETAILS = {
     "runner": "runs on",
     "lease_until": "runner taken to be alive until",
     "wanted": "version asked for",
+    "step_versions": "versions of its steps",
     "payload_bytes": "bytes asked",
     "payload_key": "request lies at",
     "response_bytes": "bytes answered",
@@ -185,6 +186,8 @@ def request(value: Value) -> RenderableType:
 
 def figure(value: Any) -> str:
     """Render a field of a request."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={one}" for name, one in value.items())
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

@@ -1,5 +1,6 @@
 """``serval request``: show one async request, or fetch its result."""
 
+import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -101,4 +102,5 @@ def write_result(row: AsyncRequest, body: bytes, target: Path) -> None:
 def describe_request(row: AsyncRequest) -> dict[str, Any]:
     """Describe a request."""
     members = {name: value for name, value in asdict(row).items() if name not in HIDDEN}
-    return members | {"id": row.name}
+    asked = None if row.step_versions is None else json.loads(row.step_versions)
+    return members | {"id": row.name, "step_versions": asked}

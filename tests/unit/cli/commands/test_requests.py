@@ -78,6 +78,13 @@ def test_a_request_shows_its_attempts_and_why_it_failed(user: FleetStage) -> Non
         assert said in out
 
 
+def test_a_request_of_a_pipeline_shows_which_versions_its_steps_asked(user: FleetStage) -> None:
+    user.ask("r1", status="succeeded", step_versions='{"tags": "3", "words": "1"}')
+    value = user.serval("request", "r1", "--json").value
+    assert value["step_versions"] == {"tags": "3", "words": "1"}
+    assert "versions of its steps: tags=3, words=1" in user.serval("request", "r1").out
+
+
 def test_a_request_that_is_to_be_cancelled_says_so(user: FleetStage) -> None:
     user.ask("r1", status="running", cancel_requested=True, runner="w1")
     out = user.serval("request", "r1").out
