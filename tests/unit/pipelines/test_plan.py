@@ -87,7 +87,7 @@ def test_only_the_outputs_that_are_read_are_wanted() -> None:
         ),
         ("- {name: a, rule: '1 +'}", "steps.0.rule: '1 +' is not JSONata: Unexpected end"),
         ("- {name: a, mode: m}", "unknown key 'mode' in 'steps.0'; did you mean 'model'?"),
-        ("- {name: a, cache: 5, rule: x}", "unknown key 'cache' in 'steps.0'"),
+        ("- {name: a, retries: 5, rule: x}", "unknown key 'retries' in 'steps.0'"),
         ("- {name: a, rule: x, input: {x: x}}", "'input' is for steps with 'model' or 'any_of'"),
         ("- {name: a, rule: x, limit: 3}", "'limit' is for steps with 'map'"),
         ("- {name: a, rule: x, until: x}", "'until' is for steps with 'cascade'"),
