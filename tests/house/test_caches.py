@@ -93,6 +93,7 @@ def test_every_cache_says_what_it_is_kept_by() -> None:
         "client/events.EventParser._fields",
         "batch/plan/survey.Survey.lists",
         "durable/step_answers.StepAnswers.outcomes",
+        "durable/step_requests.StepAsks.versions",
         "fleets/sweep.SweepFindings.awake",
         "fleets/sweep.SweepFindings.in_use",
         "inference/loaded.LoadedVersions._opening",
