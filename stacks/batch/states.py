@@ -142,7 +142,10 @@ def _of_shards(name: str, partition: str, child: State, **more: str) -> State:
 
 
 def _on_lambda(function: str) -> State:
-    """Call ``shard`` until it no longer returns a point to resume from."""
+    """Call ``shard`` until it no longer returns a point to resume from.
+
+    It waits for the requests of a durable pipeline, and while these take long, nothing runs.
+    """
     shard = {
         "Type": "Task",
         "Resource": function,
@@ -150,11 +153,16 @@ def _on_lambda(function: str) -> State:
         "Retry": _retries(FINAL),
         "Next": "After shard",
     }
+    later = {"Variable": "$.went.seconds", "IsPresent": True, "Next": "Wait for rows"}
     onward = {"Variable": "$.went.resume", "IsPresent": True, "Next": "Shard"}
-    after = {"Type": "Choice", "Choices": [onward], "Default": "Answered"}
     return {
         "StartAt": "Shard",
-        "States": {"Shard": shard, "After shard": after, "Answered": return_nothing()},
+        "States": {
+            "Shard": shard,
+            "After shard": {"Type": "Choice", "Choices": [later, onward], "Default": "Answered"},
+            "Wait for rows": {"Type": "Wait", "SecondsPath": "$.went.seconds", "Next": "Shard"},
+            "Answered": return_nothing(),
+        },
     }
 
 

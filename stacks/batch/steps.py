@@ -58,7 +58,7 @@ class BatchSteps(Construct):
             "plan": self._plan(shard_memory_mib, rights, machine_prices),
             "scan": self._scan(),
             "cut": self._cut(rights),
-            "shard": self._shard(shard_memory_mib, handlers),
+            "shard": self._shard(shard_memory_mib, handlers, rights),
             "assemble": self._assemble(),
             "finish": self._finish(),
         }
@@ -135,7 +135,9 @@ class BatchSteps(Construct):
         self._storage.data.grant_batch_writes(function)
         return allow_to_announce(function)
 
-    def _shard(self, memory_mib: int, handlers: Sequence[str]) -> ServalFunction:
+    def _shard(
+        self, memory_mib: int, handlers: Sequence[str], rights: FleetRights
+    ) -> ServalFunction:
         """Declare the function that runs graphs, and calls the functions of handlers."""
         function = self._function(
             "shard",
@@ -150,8 +152,11 @@ class BatchSteps(Construct):
             ephemeral_storage_mib=EPHEMERAL_STORAGE_MIB,
             stage=self._stage.name,
             handlers=pack(json.dumps(list(handlers))),
+            requests_table=self._storage.requests.table.table_name,
+            data_bucket=self._storage.data.bucket_name,
         )
         allow_to_ask(function, self._stage, handlers)
+        self._allow_to_request(function, rights)
         self._storage.jobs.grant_work(function)
         self._storage.registry.grant_routes(function)
         self._storage.artifacts.grant_load(function)
@@ -159,6 +164,14 @@ class BatchSteps(Construct):
         self._storage.data.grant_large_batch_writes(function)
         self._storage.data.grant_batch_deletes(function)
         return allow_to_announce(function, DETAIL_TYPE)
+
+    def _allow_to_request(self, function: ServalFunction, rights: FleetRights) -> None:
+        """Let a function make async requests of durable pipelines, and read and cancel them."""
+        self._storage.requests.grant_work(function)
+        self._storage.requests.grant_create(function)
+        self._storage.data.grant_requests_of_rows(function)
+        rights.grant_send_light(function)
+        rights.grant_call_back(function)
 
     def _assemble(self) -> ServalFunction:
         function = self._function("assemble", AssembleSettings, jobs_table=self._jobs)

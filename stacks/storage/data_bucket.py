@@ -88,8 +88,12 @@ class DataBucket(PrivateBucket):
 
     def grant_requests(self, granted: Granted) -> None:
         """Grant reading and writing requests and results, and presigning both for callers."""
-        self._allow(granted, [READ, WRITE], REQUESTS)
+        self.grant_requests_of_rows(granted)
         self._allow_to_miss(granted)
+
+    def grant_requests_of_rows(self, granted: Granted) -> None:
+        """Grant reading and writing requests and results, to who may read batch jobs' files."""
+        self._allow(granted, [READ, WRITE], REQUESTS)
 
     def grant_results(self, granted: Granted) -> None:
         """Grant reading results, wherever they were written, and presigning reads for callers."""

@@ -89,13 +89,6 @@ def test_a_row_that_a_step_fails_on_is_rejected_alone(bench: Bench) -> None:
     assert "model 'adding' version '1' failed: output:" in reason.decode()
 
 
-def test_a_job_of_a_durable_pipeline_is_refused(bench: Bench) -> None:
-    text = CHAIN.replace("inputs:", "durable: true\ninputs:")
-    _, job = run(bench, text, "rows.csv", ROWS)
-    assert job.status == "failed"
-    assert "pipeline 'adding' version 1 is durable: it has async requests" in (job.error or "")
-
-
 def test_a_prefix_of_images_goes_through_a_step_that_sees_them(bench: Bench) -> None:
     sides = Signature(
         (TensorSpec("images", "FP32", (1, 3, 256, 256)),),

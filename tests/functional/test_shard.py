@@ -18,6 +18,8 @@ ENVIRONMENT = {
     "REGISTRY_TABLE": "registry",
     "JOBS_TABLE": "jobs",
     "ARTIFACT_BUCKET": "artifacts",
+    "REQUESTS_TABLE": "requests",
+    "DATA_BUCKET": "data",
 }
 ROWS = b"x_0,x_1\n" + b"".join(b"%d,1\n" % number for number in range(1_000))
 

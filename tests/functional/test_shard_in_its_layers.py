@@ -25,6 +25,8 @@ ENVIRONMENT = {
     "ARTIFACT_BUCKET": "artifacts",
     "JOBS_TABLE": "jobs",
     "REGISTRY_TABLE": "registry",
+    "REQUESTS_TABLE": "requests",
+    "DATA_BUCKET": "data",
     "SHARD_MEMORY_MIB": "1769",
     "SHARDS_AT_ONCE": "40",
     "STAGE": "prod",
@@ -87,6 +89,19 @@ with TemporaryDirectory() as folder:
 """
 
 
+DURABLE = """
+import handler
+from serval.batch.job.job import BatchJob
+from serval.models.version import ModelVersion
+record = ModelVersion(
+    model="chain", version="1", digest="", created="", artifact="", artifact_files=(), files=(),
+    signature=None, runtime="pipeline", bundle={"durable": True})
+job = BatchJob(id="j", model="chain", created="", updated="")
+rows = handler.ready.use_case.ask(record, job, lambda: True)
+assert type(rows).__name__ == "RequestedRows"
+"""
+
+
 def run(code: str, *paths: Any) -> set[str]:
     """Run code in an interpreter of its own; give what it imported."""
     assert all(layer.exists() for layer in LAYERS), "run `make layers-aws`"
@@ -111,3 +126,8 @@ def test_a_step_starts_from_its_layers(function: str) -> None:
 
 def test_every_format_is_read_and_written_with_the_layers_alone() -> None:
     assert {"polars", "numpy", "zstandard"} <= run(FILES)
+
+
+def test_a_shard_asks_durable_pipelines_from_its_layers() -> None:
+    imported = run(DURABLE, ROOT / "functions" / "shard")
+    assert not imported & {"pydantic", "aws_lambda_powertools", "onnx", "yaml"}

@@ -3,11 +3,12 @@
 import json
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.fakes.inference import plus
 from tests.local.conftest import LocalStage
-from tests.local.fleet_caller import Caller, asked
+from tests.local.fleet_caller import FINAL, Caller, asked, until
 
 PIPELINE = """
 name: {name}
@@ -61,6 +62,23 @@ def test_a_call_waits_for_it_as_for_a_model_on_a_fleet(caller: Caller) -> None:
     reply = caller.client.post("/v2/models/mixed/infer", json=asked(1, 2))
     assert reply.status_code == 200, reply.text
     assert reply.headers["serval-model-version"] == "1"
+
+
+def test_a_batch_job_asks_it_for_each_row(stage: LocalStage, caller: Caller) -> None:
+    key = "batch/mixed/src/rows.csv"
+    stage.client("s3").put_object(Bucket=stage.data_bucket, Key=key, Body=b"x_0,x_1\n1,2\n3,4\n")
+    job = {"input": f"s3://{stage.data_bucket}/{key}"}
+    started = caller.client.post("/batch/models/mixed/jobs", json=job).json()
+
+    def final() -> dict[str, Any] | None:
+        found: dict[str, Any] = caller.client.get(f"/batch/jobs/{started['id']}").json()
+        return found if found["status"] in FINAL else None
+
+    ended = until("the job's end", final)
+    assert (ended["status"], ended["rows"]) == ("succeeded", 2), ended
+    [url] = [one["url"] for one in ended["results"] if one["name"].startswith("output")]
+    found = [json.loads(line) for line in httpx.get(url).text.splitlines()]
+    assert [one["answer"] for one in found] == [ANSWER, ANSWER | {"sum": ANSWER["sum"] + 8}]
 
 
 def test_a_step_that_takes_too_long_ends_its_request(caller: Caller) -> None:

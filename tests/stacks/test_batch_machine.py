@@ -77,6 +77,14 @@ def test_a_job_without_shards_is_put_together_at_once(prod: Synthesised) -> None
     ]
 
 
+def test_a_shard_that_waits_for_its_rows_is_called_again_later(prod: Synthesised) -> None:
+    answers = iter([{"resume": {"piece": 1}, "seconds": 60}, {}, {}])
+    done = walk(prod, plan=READY, shard=lambda: next(answers))
+    given = [payload["went"] for name, payload in done.calls if "went" in payload]
+    assert given == [{"resume": {"piece": 1}, "seconds": 60}]
+    assert done.waited == [60]
+
+
 def test_a_shard_that_runs_short_of_time_is_called_again_with_where_to_go_on(
     prod: Synthesised,
 ) -> None:

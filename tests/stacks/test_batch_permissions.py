@@ -4,7 +4,18 @@ import pytest
 
 from tests.stacks.rights import OF_EVERY_FUNCTION, rights, union
 from tests.stacks.synthesis import Synthesised
-from tests.stacks.test_heavy_permissions import READING_KEYS, ROUTES, ROWS, SPOT, TICKS, shards
+from tests.stacks.test_heavy_permissions import (
+    CALLING_BACK,
+    LIGHT,
+    READING_KEYS,
+    ROUTES,
+    ROWS,
+    SPOT,
+    TICKS,
+    WORKING,
+    sending,
+    shards,
+)
 
 FILES = {"data/batch/*"}
 LISTED = {"s3:GetObject": FILES}
@@ -19,6 +30,14 @@ SHARDS = {"dynamodb:Query": {"jobs"}}
 JOBS = {"dynamodb:Query": {"jobs/index/by_model"}}
 ANNOUNCING = {"events:PutEvents": {"the bus, as serval"}}
 DETECTING = {"events:PutEvents": {"the bus, as serval serval.detection"}}
+REQUESTING = union(
+    WORKING,
+    {"dynamodb:PutItem": {"requests"}},
+    {"s3:GetObject": {"data/async/*"}, "s3:PutObject": {"data/async/*"}},
+    sending(LIGHT),
+    CALLING_BACK,
+)
+"""What rows of durable pipelines need."""
 MACHINE = "serval-prod-batch"
 RIGHTS = {
     "accept": union(CREATING, CHANGING, ROUTES, READING, WRITING, DELETING, ANNOUNCING),
@@ -34,6 +53,7 @@ RIGHTS = {
         WRITING_PARTS,
         DELETING,
         DETECTING,
+        REQUESTING,
     ),
     "assemble": union(CHANGING, SHARDS, READING, WRITING_PARTS, DELETING, ANNOUNCING),
     "finish": union(CHANGING, SHARDS, WRITING, ANNOUNCING),

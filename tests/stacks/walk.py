@@ -89,7 +89,7 @@ class Walk:
         outputs = []
         for item in self.answers.get(name, ()):
             given = fill(state["ItemSelector"], {**known, "$item": item})
-            child = Walk(state["ItemProcessor"], self.answers, calls=self.calls)
+            child = Walk(state["ItemProcessor"], self.answers, calls=self.calls, waited=self.waited)
             try:
                 outputs.append(child.run(given))
             except StepFailed as failed:

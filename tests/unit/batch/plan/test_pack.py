@@ -102,6 +102,8 @@ def test_the_pace_is_what_was_measured_else_what_the_bundle_says() -> None:
     assert Pace.of(replace(RECORD, bundle={"batching": {"max_batch_size": 4}})) == Pace(None, 4)
     assert Pace.of(RECORD) == Pace(None, 32)
     assert Pace.of(replace(RECORD, bundle={"compute": {"target": "fleet"}})) == Pace(10.0, 32)
+    durable = replace(measured, runtime="pipeline", bundle={"durable": True})
+    assert Pace.of(durable) == Pace(10.0, 32)
 
 
 def work(**members: object) -> JobWork:

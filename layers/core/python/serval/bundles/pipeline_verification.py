@@ -70,9 +70,7 @@ def choose_engine(pipeline: Pipeline, records: Records, deployment: Deployment) 
 
 
 def time_reasons(pipeline: Pipeline) -> list[str]:
-    """List what a pipeline's engine has no time for: long steps, or jobs by the clock."""
-    if pipeline.durable and pipeline.schedules:
-        return [f"{PIPELINE_YAML}: schedules: a durable pipeline has no batch jobs yet"]
+    """List the steps that a pipeline's engine has no time for."""
     if pipeline.durable:
         return []
     return [

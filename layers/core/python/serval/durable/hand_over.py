@@ -34,8 +34,8 @@ class DurablePipeline:
         """
         raise UnsupportedFeature(
             f"pipeline {self.record.model!r} version {self.record.version!r} is durable: it has "
-            f"calls and async requests, as POST /async/models/{self.record.model}/infer, and no "
-            "batch jobs or streams"
+            f"calls and async requests, as POST /async/models/{self.record.model}/infer, and "
+            "batch jobs, and no streams"
         )
 
     def hand_over(self, request_id: str, attempt: int) -> None:

@@ -44,6 +44,22 @@ class SubmitAs(Protocol):
         """Send the message about a request, and wake its fleet."""
 
 
+class Asker(Protocol):
+    """On whose behalf requests are made: a pipeline's request, or a batch job."""
+
+    @property
+    def id(self) -> str:
+        """From which the ids of the requests follow."""
+
+    @property
+    def submitter(self) -> str | None:
+        """The hash of the API key that stands behind it."""
+
+    @property
+    def started(self) -> str | None:
+        """When its last attempt began."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRequests:
     """Makes and reads the requests of steps."""
@@ -66,10 +82,9 @@ class StepAsks:
     """The requests of one run of a step, in the order in which it makes them."""
 
     known: StepRequests
-    parent: AsyncRequest
-    """The pipeline's request."""
+    parent: Asker
     name: str
-    """The step's."""
+    """The step's, or what tells this call from others of a job."""
     version: str | None = None
     """The version that is asked next; None: the route decides when the work begins."""
     part: str = ""

@@ -37,6 +37,13 @@ class Dispatcher(Protocol):
         """Dispatch soon; ``recount``: first count what the endpoint holds."""
 
 
+class NoFleets:
+    """``Waker`` of who asks models on Lambda alone."""
+
+    def wake(self, fleet: str) -> None:
+        """Do nothing."""
+
+
 class NoDispatcher:
     """``Dispatcher`` of a stage without SageMaker fleets."""
 

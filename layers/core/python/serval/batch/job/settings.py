@@ -60,6 +60,9 @@ class ShardSettings(SigningSettings):
     """Name of the stage, which names the functions of handlers."""
     handlers: str = "[]"
     """The models that are handlers on Lambda, as JSON, which may be packed."""
+    requests_table: str
+    """The async requests that rows of durable pipelines are, as those below."""
+    data_bucket: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,6 +52,9 @@ class Pace:
     @classmethod
     def of(cls, record: ModelVersion) -> "Pace":
         """Take the measurements of the golden check, else the settings of the bundle."""
+        if record.durable:
+            # What the check measures is neither the queues of fleets nor the state machine.
+            return cls(UNMEASURED_ROWS_PER_SECOND, DEFAULT_BATCH_ROWS)
         measured: Mapping[str, Any] = record.measurements
         batching = record.bundle.get("batching", {})
         rate = measured.get("rows_per_second")

@@ -32,6 +32,14 @@ class Answers:
     failures: tuple[FailedRow, ...]
 
 
+class RowsPostponed(Exception):
+    """Rows are not answered yet: the block is to be run again, after so many seconds."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"the rows are not answered yet, and are looked for in {seconds} s")
+        self.seconds = seconds
+
+
 @dataclass(frozen=True, slots=True)
 class TaskModel:
     """A version's task as a model whose tensors are what people have."""
@@ -58,14 +66,22 @@ class PipelineRows:
         try:
             if not self.loaded.record.answers_in_json:
                 return model.run(inputs, outputs)
-            answers = [
-                model.run([Tensor(t.name, t.datatype, t.array[row : row + 1]) for t in inputs], ())
-                for row in range(len(inputs[0].array))
-            ]
+            answers = [model.run(row, ()) for row in split_rows(inputs)]
         except InferenceFailed as error:
             raise RuntimeFailed(str(error)) from error
-        arrays = [answer.array for [answer] in answers]
-        return [Tensor(ANSWER_SPEC.name, ANSWER_SPEC.datatype, np.concatenate(arrays))]
+        return join_rows(answers)
+
+
+def split_rows(inputs: Sequence[Tensor]) -> Iterator[Sequence[Tensor]]:
+    """Yield each row by itself."""
+    for row in range(len(inputs[0].array)):
+        yield [Tensor(t.name, t.datatype, t.array[row : row + 1]) for t in inputs]
+
+
+def join_rows(answers: Sequence[Sequence[Tensor]]) -> list[Tensor]:
+    """Return the answers of a pipeline that gives JSON, one for each row, as one tensor."""
+    arrays = [answer.array for [answer] in answers]
+    return [Tensor(ANSWER_SPEC.name, ANSWER_SPEC.datatype, np.concatenate(arrays))]
 
 
 def answer_rows(

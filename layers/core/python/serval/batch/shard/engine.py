@@ -21,7 +21,12 @@ import numpy as np
 
 from serval.batch.input.records import Block, Records, Reject, Rows, shorten_record
 from serval.batch.job.ports import Sink
-from serval.batch.shard.answers import Answers, answer_rows, fail_binary_answers
+from serval.batch.shard.answers import (
+    Answers,
+    RowsPostponed,
+    answer_rows,
+    fail_binary_answers,
+)
 from serval.batch.shard.detections import Detail, Detections
 from serval.batch.shard.outputs import PartFormat
 from serval.inference.runtimes import Model
@@ -65,7 +70,10 @@ class Progress:
 
     counts: RowCounts
     resume: Block | None = None
-    """The first block that was not started, without its data; None if everything is done."""
+    """The first block that was not started, or not answered, without its data; None if everything
+    is done."""
+    seconds: int = 0
+    """After which to go on, while answers are waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +104,14 @@ class ShardEngine:
         header
             Whether the part begins with the header of the output.
         """
-        counts, resume = RowCounts(), None
+        counts, resume, seconds = RowCounts(), None, 0
         try:
             with closing(ahead(self._work_through(blocks, header), depth=2)) as writing:
                 for piece in writing:
                     if self.detections is not None:
                         self.detections.tell(piece.detections, counts.detections)
                     counts = counts.plus(piece.counts)
-                    resume = piece.resume
+                    resume, seconds = piece.resume, piece.seconds
                     output.write(piece.data)
                     errors.write(piece.errors)
                     self.after_block(counts)
@@ -113,7 +121,7 @@ class ShardEngine:
             output.abort()
             errors.abort()
             raise
-        return Progress(counts, resume)
+        return Progress(counts, resume, seconds)
 
     def _work_through(self, blocks: Iterable[Block], header: bool) -> Iterator["_BlockOutput"]:
         """Run and write, block by block."""
@@ -125,7 +133,12 @@ class ShardEngine:
                 yield _BlockOutput(resume=replace(block, data=b"", records=None))
                 return
             begun = True
-            piece = self._answer(block, rows, answered)
+            try:
+                piece = self._answer(block, rows, answered)
+            except RowsPostponed as postponed:
+                resume = replace(block, data=b"", records=None)
+                yield _BlockOutput(resume=resume, seconds=postponed.seconds)
+                return
             answered = answered.plus(piece.counts)
             yield piece
 
@@ -174,6 +187,7 @@ class _BlockOutput:
     errors: bytes = b""
     counts: RowCounts = field(default_factory=RowCounts)
     resume: Block | None = None
+    seconds: int = 0
     detections: Sequence[Detail] = ()
 
 

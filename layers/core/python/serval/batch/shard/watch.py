@@ -71,6 +71,17 @@ class ShardWatch:
             self._checked_at, self.answered = now, answered
             self.check_job()
 
+    def may_wait(self) -> bool:
+        """Check the job every few seconds; return whether there is time to wait for answers.
+
+        Raises
+        ------
+        JobStopped
+            If the job has ended or is about to end.
+        """
+        self.after_run(self.answered)
+        return self.remaining() >= RESERVE_SECONDS
+
     def check_job(self) -> None:
         """Record the progress, and raise ``JobStopped`` if the shard should stop."""
         self.report()

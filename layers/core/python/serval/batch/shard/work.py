@@ -24,12 +24,14 @@ from serval.clock import Clock, timestamp, utc_now
 from serval.errors import BatchJobNotFound, BatchRefused
 from serval.inference.loaded import Loaded
 from serval.inference.runtimes import Model
-from serval.models.version import PIPELINE
+from serval.models.version import PIPELINE, ModelVersion
 
 AT_ONCE = 16
 """Concurrent requests to S3 of a shard."""
 LAYOUTS_KEPT = 4
 ERROR_CHARACTERS = 2_000
+AskRows = Callable[[ModelVersion, BatchJob, Callable[[], bool]], Model]
+"""Takes a version, the job, and what checks the job and tells whether there is time to wait."""
 
 
 def do_nothing() -> None:
@@ -52,6 +54,8 @@ class ShardWork:
     disk_bytes: int
     clock: Clock = utc_now
     timer: Callable[[], float] = time.perf_counter
+    ask: AskRows | None = None
+    """Returns a durable pipeline as a model of rows; None: none comes here."""
     folder: Path | None = None
     """Where files of a shard go; None: the system's temporary folder."""
     layouts: dict[tuple[str, int], Layout] = field(default_factory=dict)
@@ -76,7 +80,8 @@ class ShardWork:
         Returns
         -------
         dict
-            Empty when the shard is done, else ``resume``, the argument of the next call.
+            Empty when the shard is done, else ``resume``, the argument of the next call, and
+            ``seconds``, if that is to come later.
 
         Raises
         ------
@@ -95,14 +100,14 @@ class ShardWork:
         watch = ShardWatch(self.store, job, done, remaining, beat, self.clock, self.timer)
         try:
             watch.report()
-            record = self._run(job, item, begun, watch)
+            record, seconds = self._run(job, item, begun, watch)
         except JobStopped:
             raise
         except Exception as error:
             reason = f"{error}"[:ERROR_CHARACTERS] or type(error).__name__
             self.store.record(replace(watch.current_record(), status="failed", error=reason))
             raise
-        return self._end(job, record, before)
+        return self._end(job, record, before, seconds)
 
     def _job(self, item: ShardItem) -> BatchJob:
         """Return the shard's job, or raise ``JobStopped``."""
@@ -128,8 +133,8 @@ class ShardWork:
 
     def _run(
         self, job: BatchJob, item: ShardItem, resume: Resume | None, watch: ShardWatch
-    ) -> ShardRecord:
-        """Read, answer and write; return the shard's record afterwards."""
+    ) -> tuple[ShardRecord, int]:
+        """Read, answer and write; return the shard's record, and in how many seconds to go on."""
         output = read_address(job.output, "output")
         layout = self._layout(job, output)
         loaded = self.load(job.model, job.version or "")
@@ -157,7 +162,8 @@ class ShardWork:
             header = layout.output == "csv" and (layout.partitioned or begins)
             blocks = reading.blocks(resume.begin if resume else None)
             progress = engine.run(blocks, sink, errors, header)
-        return record_piece(watch, reading, progress, number, (sink, errors))
+        record = record_piece(watch, reading, progress, number, (sink, errors))
+        return record, progress.seconds
 
     def _engine(
         self,
@@ -169,7 +175,7 @@ class ShardWork:
     ) -> ShardEngine:
         return ShardEngine(
             records=reading.reader,
-            model=model_of(loaded),
+            model=self._model(loaded, watch),
             outputs=layout.outputs,
             batch_rows=layout.batch_rows,
             part=layout.part_format,
@@ -180,6 +186,11 @@ class ShardWork:
             detections=detections,
         )
 
+    def _model(self, loaded: Loaded, watch: ShardWatch) -> Model:
+        if loaded.record.durable and self.ask is not None:
+            return self.ask(loaded.record, watch.job, watch.may_wait)
+        return model_of(loaded)
+
     def _sinks(
         self, output: Address, layout: Layout, item: ShardItem, number: int
     ) -> tuple[PieceSink, PieceSink]:
@@ -189,12 +200,13 @@ class ShardWork:
         return part_sink(self.objects.sink(part), layout.output), self.objects.sink(errors)
 
     def _end(
-        self, job: BatchJob, record: ShardRecord, before: ShardRecord | None
+        self, job: BatchJob, record: ShardRecord, before: ShardRecord | None, seconds: int
     ) -> dict[str, Any]:
         """Record what was done, in the row and beside the parts."""
         if record.resume is not None:
             self.store.record(record)
-            return {"resume": json.loads(record.resume)}
+            later = {"seconds": seconds} if seconds else {}
+            return {"resume": json.loads(record.resume), **later}
         output = read_address(job.output, "output")
         done = replace(record, status="done")
         counts = Address(output.bucket, JobKeys(output.key).counts(done.index))

@@ -191,11 +191,6 @@ class Accept:
         """
         version = job.version or self.registry.route(job.model).stable
         record = self.registry.version(job.model, version)
-        if record.durable:
-            raise BatchRefused(
-                f"pipeline {job.model!r} version {version} is durable: it has async requests, and "
-                "no batch jobs yet"
-            )
         output = self._output(job)
         inputs = [read_address(address, "input") for address in job.input]
         check_apart(output, inputs, self.data_bucket)

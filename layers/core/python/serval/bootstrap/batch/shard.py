@@ -1,5 +1,7 @@
 """Composition root of ``shard``."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import boto3
@@ -8,6 +10,7 @@ from serval.aws.dynamodb.jobs import JobTable
 from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval.aws.eventbridge.detection_events import DetectionEvents
 from serval.aws.s3.batch_objects import CONNECTIONS, S3Objects
+from serval.batch.job.job import BatchJob
 from serval.batch.job.layout import ShardItem
 from serval.batch.job.settings import ShardSettings
 from serval.batch.shard.work import ShardWork
@@ -15,6 +18,8 @@ from serval.bootstrap.function import LambdaFunction
 from serval.bootstrap.loading import graph_versions
 from serval.bootstrap.other_functions import handler_functions
 from serval.inference.loaded import Limits
+from serval.inference.runtimes import Model
+from serval.models.version import ModelVersion
 
 RUNNER = "lambda"
 MIB = 2**20
@@ -43,6 +48,7 @@ def build() -> LambdaFunction[ShardWork]:
             store=JobTable(dynamodb.Table(settings.jobs_table)),
             load=loaded.get,
             send=DetectionEvents(boto3.client("events", region)).send,
+            ask=partial(ask_rows, settings, dynamodb, s3, registry),
             runner=RUNNER,
             memory_mib=memory_mib,
             disk_bytes=settings.ephemeral_storage_mib * MIB,
@@ -50,6 +56,24 @@ def build() -> LambdaFunction[ShardWork]:
         run,
         facts,
     )
+
+
+def ask_rows(
+    settings: ShardSettings,
+    dynamodb: Any,
+    s3: Any,
+    registry: DynamoDBRegistry,
+    record: ModelVersion,
+    job: BatchJob,
+    may_wait: Callable[[], bool],
+) -> Model:
+    """Build what makes async requests of a job's rows."""
+    # Imported for a job of a durable pipeline: all others do without.
+    from serval.bootstrap.batch.pipeline_rows import step_requests
+    from serval.durable.batch_rows import RequestedRows
+
+    requests = step_requests(settings, dynamodb, s3, registry)
+    return RequestedRows(record=record, job=job, requests=requests, may_wait=may_wait)
 
 
 def run(work: ShardWork, event: Any, context: Any) -> Any:
