@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 HEAVY = {
     "boto3", "botocore", "pydantic", "aws_lambda_powertools", "aws_xray_sdk", "onnx", "yaml",
@@ -53,5 +55,18 @@ def test_infer_imports_nothing_of_pipelines_before_a_version_is_one() -> None:
     code = (
         "import handler, sys\n"
         "assert not [name for name in sys.modules if name.startswith('serval.pipelines')]"
+    )
+    imported(code, ROOT / "functions" / "infer")
+
+
+def test_infer_imports_nothing_of_a_cache_before_a_version_has_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ANSWERS_TABLE", "answers")
+    code = (
+        "import handler, sys\n"
+        "mine = ('serval.inference.cached', 'serval.inference.kept_answers', "
+        "'serval.aws.signed.answers')\n"
+        "assert not [name for name in sys.modules if name.startswith(mine)]"
     )
     imported(code, ROOT / "functions" / "infer")
