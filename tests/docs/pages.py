@@ -89,6 +89,6 @@ def script(chosen: Sequence[Block]) -> str:
         if block.not_run:
             continue
         if block.once:
-            parts.append(f"for n in $(seq 120); do {block.once} && break || sleep 1; done")
+            parts.append(f"for n in $(seq 40); do {block.once} && break || sleep 3; done")
         parts += [f"echo '@ {block.page}, line {block.line}' >&2", block.commands]
     return "\n".join(parts)
