@@ -54,6 +54,10 @@ class Inference(ServalFunction):
             waiting["wait_function"] = wait.function.function_name
         if on_fleets:
             waiting["fleet_models"] = pack(json.dumps(list(on_fleets)))
+        keeping = {}
+        if code is None:  # a handler's answers are its own, and are not kept
+            keeping["answers_table"] = storage.answers.table.table_name
+            keeping["data_bucket"] = storage.data.bucket_name
         super().__init__(
             scope,
             f"infer-{only}" if only else "infer",
@@ -67,8 +71,7 @@ class Inference(ServalFunction):
                 ephemeral_storage_mib=EPHEMERAL_STORAGE_MIB,
                 stage=stage.name,
                 stream_url=stream_url,
-                answers_table=storage.answers.table.table_name,
-                data_bucket=storage.data.bucket_name,
+                **keeping,
                 **({"own_functions": pack(json.dumps(list(own)))} if own else {}),
                 **({"handlers": pack(json.dumps(list(handlers)))} if handlers else {}),
                 **waiting,
@@ -82,8 +85,9 @@ class Inference(ServalFunction):
         )
         storage.artifacts.grant_load(self, model=only)
         storage.registry.grant_admit(self, model=only)
-        storage.answers.grant_keep(self, model=only)
-        storage.data.grant_keep(self, model=only)
+        if keeping:
+            storage.answers.grant_keep(self, model=only)
+            storage.data.grant_keep(self, model=only)
         if stream_url:
             storage.registry.grant_issue(self)
         if code is not None:

@@ -12,12 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from serval.fleets.canaries import read_holders
 from tests.local.conftest import LocalStage
 from tests.local.fleet_caller import Caller, until
 from tests.local.fleet_models.bundles import write_boxed
+from tests.stateful.extent import TIMES
 
+pytestmark = pytest.mark.skipif(
+    TIMES == 1, reason="eight minutes, most of them of ticks: a part of `make soak`"
+)
 MODEL, FLEET = "split", "twins"
 TEXTS = {"1": "first", "2": "second", "3": "third"}
 CALLERS, PAUSE_SECONDS = 6, 0.1

@@ -1,7 +1,9 @@
 """What checkov finds and Serval keeps: the check, where it may say so, and why."""
 
+from collections.abc import Mapping
+
 EVERYWHERE = ""
-SKIPS = {
+SKIPS: Mapping[str, tuple[str | tuple[str, ...], str]] = {
     "CKV_AWS_18": ("AccessLogs", "the bucket of access logs, whose own log would never end"),
     "CKV_AWS_21": ("AccessLogs", "access logs are written once; versions of them would be billed"),
     "CKV_AWS_27": (EVERYWHERE, "queues are encrypted with SQS's own keys, which checkov overlooks"),
@@ -18,7 +20,10 @@ SKIPS = {
         EVERYWHERE,
         "cdk-nag asks the same, and each function's reason stands beside its construct",
     ),
-    "CKV_AWS_28": ("Streams", "what is written of requests meanwhile is gone in days"),
+    "CKV_AWS_28": (
+        ("Streams", "Answers"),
+        "what is written of requests meanwhile is gone in days, and what was kept is made again",
+    ),
     "CKV_AWS_117": (
         EVERYWHERE,
         "functions take no connections, and a VPC's endpoints cost by the hour",
@@ -32,4 +37,4 @@ SKIPS = {
     ),
     "CKV_AWS_370": ("managedModel", "the worker reads its models' artifacts from the bucket"),
 }
-"""Check → the beginning of the logical ids where it is kept, and the reason."""
+"""Check → the beginnings of the logical ids where it is kept, and the reason."""
