@@ -35,17 +35,7 @@ class RequestQueues(Construct):
     ) -> None:
         super().__init__(scope, id_)
         self.dead_letters = dead_letter_queue(self, "DeadLetters", name + DEAD, LAST_STOP)
-        self.queue = Queue(
-            self,
-            "Queue",
-            queue_name=name,
-            encryption=QueueEncryption.SQS_MANAGED,
-            enforce_ssl=True,
-            retention_period=RETENTION,
-            receive_message_wait_time=LONG_POLL,
-            visibility_timeout=hidden,
-            dead_letter_queue=DeadLetterQueue(queue=self.dead_letters, max_receive_count=RECEIPTS),
-        )
+        self.queue = declare_queue(self, "Queue", name, self.dead_letters, hidden)
         if failed is None:
             return
         raise_alarm(
@@ -60,30 +50,36 @@ class RequestQueues(Construct):
 
 def candidate_queue(scope: Construct, stage: Stage, model: str, own: RequestQueues) -> Queue:
     """Declare the queue of a model's candidate, where it answers on machines of its own."""
-    return Queue(
-        scope,
-        f"{model}-candidate",
-        queue_name=candidate_queue_name(stage.name, model),
-        encryption=QueueEncryption.SQS_MANAGED,
-        enforce_ssl=True,
-        retention_period=RETENTION,
-        receive_message_wait_time=LONG_POLL,
-        visibility_timeout=LEASE,
-        dead_letter_queue=DeadLetterQueue(queue=own.dead_letters, max_receive_count=RECEIPTS),
-    )
+    name = candidate_queue_name(stage.name, model)
+    return declare_queue(scope, f"{model}-candidate", name, own.dead_letters)
 
 
 def shards_queue(scope: Construct, stage: Stage, fleet: str) -> Queue:
     """Declare the queue for a fleet's shards of batch jobs."""
-    queue = Queue(
+    queue = declare_queue(scope, f"{fleet}-shards", shards_queue_name(stage.name, fleet))
+    acknowledge(queue, {"AwsSolutions-SQS3": WAITED_FOR, "Serverless-SQSRedrivePolicy": WAITED_FOR})
+    return queue
+
+
+def declare_queue(
+    scope: Construct,
+    id_: str,
+    name: str,
+    dead_letters: Queue | None = None,
+    hidden: Duration = LEASE,
+) -> Queue:
+    """Declare a queue that workers poll, whose messages are hidden for so long."""
+    rescue = None
+    if dead_letters is not None:
+        rescue = DeadLetterQueue(queue=dead_letters, max_receive_count=RECEIPTS)
+    return Queue(
         scope,
-        f"{fleet}-shards",
-        queue_name=shards_queue_name(stage.name, fleet),
+        id_,
+        queue_name=name,
         encryption=QueueEncryption.SQS_MANAGED,
         enforce_ssl=True,
         retention_period=RETENTION,
         receive_message_wait_time=LONG_POLL,
-        visibility_timeout=LEASE,
+        visibility_timeout=hidden,
+        dead_letter_queue=rescue,
     )
-    acknowledge(queue, {"AwsSolutions-SQS3": WAITED_FOR, "Serverless-SQSRedrivePolicy": WAITED_FOR})
-    return queue

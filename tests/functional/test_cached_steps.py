@@ -7,10 +7,16 @@ from typing import Any
 
 import pytest
 
+from serval.durable.step_answers import is_of_chance
+from serval.errors import InvalidTensor
 from serval.inference.kept_answers import KeptAnswers
 from serval.models.route import Route
+from serval.models.signature import Signature
+from serval.models.tensor import Tensor
+from serval.protocol.binary_tensors import bytes_array
 from tests.fakes.answers import InMemoryAnswers
 from tests.fakes.durable import DurableStage
+from tests.fakes.inference import version_record
 from tests.fakes.pipelines import publish_pipeline
 from tests.fakes.worker import row_of
 
@@ -143,3 +149,18 @@ def test_a_cache_that_fails_fails_no_request(stage: DurableStage, cache: InMemor
     stage.world.clock.pass_seconds(30)
     assert ask(stage, "r2") == [115.0, 111.0]
     assert asked(stage) == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [(b"{", "element 0 is not JSON"), (b"[1]", "element 0: .* given, an object expected")],
+)
+def test_parameters_that_are_no_object_are_refused_before_anything_is_looked_up(
+    said: bytes, problem: str
+) -> None:
+    made = version_record("reader", "1", b"", Signature((), ()))
+    record = replace(made, bundle={"task": {"name": "summarization"}})
+    parameters = Tensor("parameters", "BYTES", bytes_array([said], [1]))
+
+    with pytest.raises(InvalidTensor, match=f"'parameters'.*{problem}"):
+        is_of_chance(record, [parameters])

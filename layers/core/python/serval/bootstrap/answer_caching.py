@@ -1,8 +1,7 @@
 """Opens the cache of answers, once a version is loaded that has one: all others pay nothing."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from serval.bootstrap.log import print_line
@@ -16,26 +15,17 @@ if TYPE_CHECKING:
 Caching = Callable[[Loaded, int, str, "dict[str, Outcome]"], Loaded]
 
 
-@dataclass(slots=True)
-class LateCaching:
-    """Has answers kept in a table and a bucket, which are reached when the first is asked for."""
+def keep_late(
+    answers: Callable[[], "KeptAnswers"],
+    loaded: Loaded,
+    seconds: int,
+    name: str,
+    outcomes: "dict[str, Outcome]",
+) -> Loaded:
+    """Return a version that looks its answers up, where they are reached when first asked for."""
+    from serval.inference.cached import keep_answers
 
-    open: Callable[[], "KeptAnswers"]
-    _kept: "KeptAnswers | None" = None
-
-    def answers(self) -> "KeptAnswers":
-        """Reach the kept answers of all versions."""
-        if self._kept is None:
-            self._kept = self.open()
-        return self._kept
-
-    def __call__(
-        self, loaded: Loaded, seconds: int, name: str, outcomes: "dict[str, Outcome]"
-    ) -> Loaded:
-        """Return a version that looks its answers up."""
-        from serval.inference.cached import keep_answers
-
-        return keep_answers(self.answers(), loaded, seconds, name, outcomes)
+    return keep_answers(answers(), loaded, seconds, name, outcomes)
 
 
 def answer_caching(
@@ -44,7 +34,7 @@ def answer_caching(
     """Build what keeps answers; without a table, nothing does."""
     if not table:
         return without_cache
-    return LateCaching(partial(open_answers, settings, table, bucket, metrics))
+    return partial(keep_late, cache(partial(open_answers, settings, table, bucket, metrics)))
 
 
 def open_answers(

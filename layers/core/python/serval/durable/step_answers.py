@@ -4,7 +4,6 @@ What the requests of a step answer is kept when the step is done, once; until th
 and again.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,6 +21,7 @@ from serval.models.task_signature import PARAMETERS
 from serval.models.tensor import Tensor
 from serval.models.version import ModelVersion
 from serval.tasks.parameter_rules import may_draw_lots
+from serval.tasks.tensors import read_call_parameters
 
 FindVersion = Callable[[str, str], ModelVersion]
 
@@ -79,9 +79,16 @@ class StepAnswers:
 
 
 def is_of_chance(record: ModelVersion, inputs: Sequence[Tensor]) -> bool:
-    """Return whether a version may answer the same inputs otherwise next time."""
+    """Return whether a version may answer the same inputs otherwise next time.
+
+    Raises
+    ------
+    InvalidTensor
+        If the parameters are no JSON object.
+    """
     if record.has_openai_server:
         return True
+    if record.task is None:
+        return False
     said = next((tensor for tensor in inputs if tensor.name == PARAMETERS), None)
-    values = {} if said is None or record.task is None else json.loads(said.array.reshape(-1)[0])
-    return may_draw_lots(record.task or "", values)
+    return may_draw_lots(record.task, read_call_parameters(said))

@@ -74,7 +74,7 @@ def read_call(task: TaskCalls, tensors: Sequence[Tensor]) -> tuple[list[Any], Pa
     name = NAMES[kind]
     elements = by_name[name].array.tolist()
     inputs = [_read(element, kind, name, index) for index, element in enumerate(elements)]
-    parameters = Parameters(_read_parameters(by_name.get(PARAMETERS)))
+    parameters = Parameters(read_call_parameters(by_name.get(PARAMETERS)))
     parameters.expect(task.accepts)
     check_text_size(inputs)
     return inputs, parameters
@@ -146,7 +146,8 @@ def _read_object(text: str | bytes, name: str, index: int) -> Mapping[str, Any]:
     return value
 
 
-def _read_parameters(tensor: Tensor | None) -> Mapping[str, Any]:
+def read_call_parameters(tensor: Tensor | None) -> Mapping[str, Any]:
+    """Read the parameters of a call; raise ``InvalidTensor`` if they are no JSON object."""
     return {} if tensor is None else _read_object(tensor.array[0], PARAMETERS, 0)
 
 

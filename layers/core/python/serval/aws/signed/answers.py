@@ -4,13 +4,14 @@ DynamoDB charges a write by its KiB and S3 does not, but a hit in S3 waits for a
 """
 
 import base64
-import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from serval.aws.signed.client import TRANSIENT, AwsRefused, AwsUnavailable, SignedClient
+from serval.aws.signed.dynamodb import call_dynamodb
 from serval.inference.kept_answers import CacheFailed
 from serval.models.storage import ANSWERS_PREFIX
 
@@ -39,14 +40,13 @@ class SignedAnswers:
             return None
         if BODY in found:
             return base64.b64decode(found[BODY]["B"])
-        try:
-            return self.s3.request("GET", f"/{ANSWERS_PREFIX}{key}", {}, attempts=1).read()
-        except AwsRefused as error:
-            if error.status == NOT_FOUND:
-                return None
-            raise CacheFailed(f"S3 refused a read: {error}") from error
-        except (AwsUnavailable, *TRANSIENT) as error:
-            raise CacheFailed(f"S3 did not answer: {error}") from error
+        with failing("S3 gave no answer"):
+            try:
+                return self.s3.request("GET", f"/{ANSWERS_PREFIX}{key}", {}, attempts=1).read()
+            except AwsRefused as error:
+                if error.status != NOT_FOUND:
+                    raise
+        return None
 
     def keep(self, key: str, body: bytes, seconds: int) -> None:
         """Keep an answer for so long: a large one first, so that its item leads to it."""
@@ -63,20 +63,21 @@ class SignedAnswers:
         self._ask("PutItem", {"Item": item})
 
     def _put(self, key: str, body: bytes) -> None:
-        try:
+        with failing("S3 did not take an answer"):
             self.s3.request("PUT", f"/{ANSWERS_PREFIX}{key}", {}, body, attempts=1).read()
-        except (AwsRefused, AwsUnavailable, *TRANSIENT) as error:
-            raise CacheFailed(f"S3 did not take an answer: {error}") from error
 
     def _ask(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        headers = {
-            "content-type": "application/x-amz-json-1.0",
-            "x-amz-target": f"DynamoDB_20120810.{operation}",
-        }
-        body = json.dumps({"TableName": self.table, **request}).encode()
-        try:
-            answered = self.dynamodb.request("POST", "/", headers, body, attempts=1).read()
-        except (AwsRefused, AwsUnavailable, *TRANSIENT) as error:
-            raise CacheFailed(f"{operation} failed: {error}") from error
-        found: dict[str, Any] = json.loads(answered)
+        with failing(f"{operation} failed"):
+            found: dict[str, Any] = call_dynamodb(
+                self.dynamodb, operation, {"TableName": self.table, **request}, attempts=1
+            )
         return found
+
+
+@contextmanager
+def failing(what: str) -> Iterator[None]:
+    """Raise ``CacheFailed`` where AWS refuses, or does not answer."""
+    try:
+        yield
+    except (AwsRefused, AwsUnavailable, *TRANSIENT) as error:
+        raise CacheFailed(f"{what}: {error}") from error

@@ -1,6 +1,5 @@
 """What ``infer`` reads from AWS, through signed requests of the standard library."""
 
-import json
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from urllib.parse import quote
 
 from serval.access.api_key import ApiKey
 from serval.aws.signed.client import ATTEMPTS, TRANSIENT, AwsRefused, AwsUnavailable, SignedClient
+from serval.aws.signed.dynamodb import call_dynamodb
 from serval.errors import (
     ArtifactUnavailable,
     ModelVersionNotFound,
@@ -109,14 +109,8 @@ def call_registry(
     RegistryUnavailable
         If it refuses, or does not answer.
     """
-    headers = {
-        "content-type": "application/x-amz-json-1.0",
-        "x-amz-target": f"DynamoDB_20120810.{operation}",
-    }
     try:
-        body = json.dumps(request).encode()
-        response = dynamodb.request("POST", "/", headers, body, attempts=attempts)
-        return json.loads(response.read())
+        return call_dynamodb(dynamodb, operation, request, attempts)
     except AwsRefused as error:
         raise RegistryUnavailable(f"the registry refused {operation}: {error}") from error
     except (AwsUnavailable, *TRANSIENT) as error:

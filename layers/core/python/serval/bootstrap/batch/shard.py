@@ -1,8 +1,8 @@
 """Composition root of ``shard``."""
 
 from collections.abc import Callable
-from functools import partial
-from typing import Any
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 import boto3
 
@@ -20,6 +20,9 @@ from serval.bootstrap.other_functions import handler_functions
 from serval.inference.loaded import Limits
 from serval.inference.runtimes import Model
 from serval.models.version import ModelVersion
+
+if TYPE_CHECKING:
+    from serval.durable.step_requests import StepRequests
 
 RUNNER = "lambda"
 MIB = 2**20
@@ -48,7 +51,7 @@ def build() -> LambdaFunction[ShardWork]:
             store=JobTable(dynamodb.Table(settings.jobs_table)),
             load=loaded.get,
             send=DetectionEvents(boto3.client("events", region)).send,
-            ask=partial(ask_rows, settings, dynamodb, s3, registry),
+            ask=partial(ask_rows, cache(partial(open_requests, settings, dynamodb, s3, registry))),
             runner=RUNNER,
             memory_mib=memory_mib,
             disk_bytes=settings.ephemeral_storage_mib * MIB,
@@ -58,22 +61,27 @@ def build() -> LambdaFunction[ShardWork]:
     )
 
 
+def open_requests(
+    settings: ShardSettings, dynamodb: Any, s3: Any, registry: DynamoDBRegistry
+) -> "StepRequests":
+    """Build what makes async requests, for the first job of a durable pipeline."""
+    # Imported for a job of a durable pipeline: all others do without.
+    from serval.bootstrap.batch.pipeline_rows import step_requests
+
+    return step_requests(settings, dynamodb, s3, registry)
+
+
 def ask_rows(
-    settings: ShardSettings,
-    dynamodb: Any,
-    s3: Any,
-    registry: DynamoDBRegistry,
+    requests: Callable[[], "StepRequests"],
     record: ModelVersion,
     job: BatchJob,
     may_wait: Callable[[], bool],
 ) -> Model:
-    """Build what makes async requests of a job's rows."""
-    # Imported for a job of a durable pipeline: all others do without.
-    from serval.bootstrap.batch.pipeline_rows import step_requests
+    """Return a durable pipeline as a model that makes async requests of a job's rows."""
+    # Imported as above.
     from serval.durable.batch_rows import RequestedRows
 
-    requests = step_requests(settings, dynamodb, s3, registry)
-    return RequestedRows(record=record, job=job, requests=requests, may_wait=may_wait)
+    return RequestedRows(record=record, job=job, requests=requests(), may_wait=may_wait)
 
 
 def run(work: ShardWork, event: Any, context: Any) -> Any:

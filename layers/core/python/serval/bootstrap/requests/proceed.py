@@ -1,6 +1,6 @@
 """Composition root of ``proceed``."""
 
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import boto3
@@ -10,7 +10,7 @@ from serval.aws.dynamodb.requests import RequestTable
 from serval.aws.dynamodb.step_records import StepRecordTable
 from serval.aws.s3.data_bucket import DataBucket
 from serval.aws.sqs.queues import ModelQueues, SqsCallbackQueue
-from serval.bootstrap.answer_caching import LateCaching, open_answers
+from serval.bootstrap.answer_caching import keep_late, open_answers
 from serval.bootstrap.fleets.control import fleet_control
 from serval.bootstrap.function import LambdaFunction
 from serval.bootstrap.log import print_line
@@ -51,8 +51,8 @@ def build() -> LambdaFunction[Proceed]:
     metrics, versions = InferenceMetrics(write=print_line), light_versions(settings, registry, s3)
     answers = None
     if table := settings.answers_table:
-        caching = LateCaching(partial(open_answers, settings, table, settings.data_bucket, metrics))
-        versions.with_cache, answers = caching, caching.answers
+        answers = cache(partial(open_answers, settings, table, settings.data_bucket, metrics))
+        versions.with_cache = partial(keep_late, answers)
     proceed = Proceed(
         records=records,
         payloads=payloads,
