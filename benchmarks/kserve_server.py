@@ -1,7 +1,9 @@
 """KServe's model server over one ONNX file, as its documentation shows a custom model.
 
-``python -P kserve_server.py PORT MODEL_FILE LAYER``: ONNX Runtime comes from Serval's layer, numpy
-and everything else from the running environment. Byte-code present, one worker, REST only.
+``python -P kserve_server.py PORT MODEL_FILE LAYER [NAME...]`` serves the file as ``m`` by V2, or
+under each of the names by V1, as steps of an ``InferenceGraph``. ONNX Runtime comes from Serval's
+layer, numpy and everything else from the running environment. Byte-code present, one worker, REST
+only.
 """
 
 import sys
@@ -9,6 +11,7 @@ from typing import Any
 
 sys.path.append(sys.argv[3])
 
+import numpy as np
 import onnxruntime
 import uvicorn
 from kserve import InferOutput, InferRequest, InferResponse, Model, ModelServer
@@ -46,7 +49,17 @@ class OnnxModel(Model):  # type: ignore[misc]
         return InferResponse(payload.id or "1", self.name, outputs)
 
 
+class StepModel(OnnxModel):
+    """A graph of one tensor that answers with what the next step takes."""
+
+    def predict(self, payload: dict[str, Any], headers: object = None) -> dict[str, Any]:
+        """Run the model once."""
+        (answer,) = self.session.run(None, {"x": np.array(payload["instances"], np.float32)})
+        return {"instances": answer.tolist()}
+
+
 if __name__ == "__main__":
     uvicorn.Config = LocalConfig  # type: ignore[misc]
     server = ModelServer(http_port=int(sys.argv[1]), enable_grpc=False, workers=1)
-    server.start([OnnxModel("m", sys.argv[2])])
+    steps = [StepModel(name, sys.argv[2]) for name in sys.argv[4:]]
+    server.start(steps or [OnnxModel("m", sys.argv[2])])

@@ -2,9 +2,12 @@
 
 Run as ``python -m benchmarks.pipelines``. A chain of three tiny graphs hands one tensor on: the
 engine against the three ``session.run`` in a row, and the whole call beside a call of one model.
+With ``KSERVE_ROUTER``, the same chain by KServe's router and model server (``kserve_graph``): over
+HTTP, as whoever calls them has it, while ours are calls of the handler.
 """
 
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.infer import time_interleaved
+from benchmarks.kserve_graph import kserve_graph
 from serval.access.api_key import MOST_PER_MINUTE, ApiKey, hash_api_key
 from serval.models.tensor import Tensor
 from serval.pipelines.model import PipelineModel
@@ -36,7 +40,7 @@ RULED = CHAIN.replace("name: chain", "name: ruled", 1).replace(
 )
 
 
-def time_chain(made: Bench) -> dict[str, float]:
+def time_chain(made: Bench, theirs: Mapping[str, Callable[[], object]]) -> dict[str, float]:
     """Time the chain, bare and through everything of ours."""
     array = np.array([[1, 2]], np.float32)
     loaded = made.endpoint.inference.loaded
@@ -70,6 +74,7 @@ def time_chain(made: Bench) -> dict[str, float]:
             "the same, and a rule": lambda: ruled.answer(given),
             "a call of one model, JSON": lambda: made.endpoint.reply(one_model),
             "a call of the pipeline, JSON": lambda: made.endpoint.reply(whole),
+            **theirs,
         }
     )
 
@@ -85,7 +90,8 @@ def main() -> None:
             made.edge.publish(f"m{index}", "1", plus(index), TWO_COLUMNS)
         for text in (CHAIN, RULED):
             publish_pipeline(made.edge, text)
-        took = time_chain(made)
+        with kserve_graph() as theirs:
+            took = time_chain(made, theirs)
     base = took["three session.run"]
     allowed_us = MOST_RATIO * base * 1e6 + MOST_MORE_US
     table = Table(title=f"a chain of three tiny graphs; the pipeline may take {allowed_us:.0f} µs")

@@ -6,12 +6,13 @@ the first answer, and a function that repeats the request and returns its second
 
 import contextlib
 import json
+import os
 import shutil
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,21 +75,43 @@ def serval(settings: Mapping[str, str], model: str, key: str, body: str) -> Iter
 @contextmanager
 def kserve(model_file: Path, body: str) -> Iterator[Running]:
     """Run KServe's model server, called over one kept-alive connection."""
+    port, spawned = free_port(), time.perf_counter()
+    with (
+        running_until_killed([*kserve_command(port, model_file)]) as process,
+        contextlib.closing(connect(process, port)) as connection,
+    ):
+        post(connection, body)
+        yield Running(time.perf_counter() - spawned, lambda: post(connection, body))
+
+
+def kserve_command(port: int, model_file: Path, *steps: str) -> list[str]:
+    """Return the command of KServe's model server: one model by V2, or steps by V1."""
+    script = [str(KSERVE_SERVER), str(port), str(model_file), str(INFERENCE_LAYER)]
+    return [str(KSERVE_PYTHON), "-P", *script, *steps]
+
+
+def free_port() -> int:
+    """Find a port that nobody listens at."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    script = [str(KSERVE_SERVER), str(port), str(model_file), str(INFERENCE_LAYER)]
-    spawned = time.perf_counter()
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running_until_killed(
+    command: Sequence[str], settings: Mapping[str, str] | None = None
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a program, silently."""
     with subprocess.Popen(
-        [str(KSERVE_PYTHON), "-P", *script],
+        command,
         cwd=tempfile.gettempdir(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        env=os.environ | (settings or {}),
     ) as process:
         try:
-            with contextlib.closing(connect(process, port)) as connection:
-                post(connection, body)
-                yield Running(time.perf_counter() - spawned, lambda: post(connection, body))
+            yield process
         finally:
             process.kill()
 
@@ -102,14 +125,14 @@ def connect(process: "subprocess.Popen[bytes]", port: int) -> socket.socket:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return connection
         time.sleep(POLL_SECONDS)
-    raise SystemExit("KServe's model server did not start")
+    raise SystemExit(f"{process.args!r:.80} did not start")
 
 
-def post(connection: socket.socket, body: str) -> float:
+def post(connection: socket.socket, body: str, path: str = "/v2/models/m/infer") -> float:
     """Send an inference request over minimal HTTP; return its seconds."""
     started = time.perf_counter()
     lines = [
-        "POST /v2/models/m/infer HTTP/1.1",
+        f"POST {path} HTTP/1.1",
         "host: 127.0.0.1",
         "content-type: application/json",
         f"content-length: {len(body)}",
@@ -123,6 +146,6 @@ def post(connection: socket.socket, body: str) -> float:
     while len(rest) < length:
         rest += connection.recv(1 << 16)
     took = time.perf_counter() - started
-    if not head.startswith(b"HTTP/1.1 200") or "outputs" not in json.loads(rest):
+    if not head.startswith(b"HTTP/1.1 200") or "error" in json.loads(rest):
         raise SystemExit(f"the benchmark's own request failed: {rest!r}")
     return took

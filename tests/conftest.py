@@ -1,5 +1,6 @@
 """What holds for every test."""
 
+import gc
 import os
 
 import boto3
@@ -25,6 +26,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScope
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     by_group(items)
+
+
+def pytest_collection_finish() -> None:
+    """Keep what lasts, modules and tests, out of what the collector looks through again and again.
+
+    That took a third of a worker's time.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="module")

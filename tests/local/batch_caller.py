@@ -94,6 +94,11 @@ class BatchCaller:
     def output(self, job: dict[str, Any], name: str = "output.csv") -> bytes:
         return self.body(job["output"] + name)
 
+    def answers(self, job: dict[str, Any]) -> list[Any]:
+        """Give the answers of a pipeline to the rows of a job."""
+        [url] = [one["url"] for one in job["results"] if one["name"].startswith("output")]
+        return [json.loads(line)["answer"] for line in httpx.get(url).text.splitlines()]
+
     def summary(self, job: dict[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.output(job, "summary.json"))
         return found

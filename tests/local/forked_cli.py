@@ -4,6 +4,7 @@ A command imports for a second or two, and the tests of stages run some hundreds
 arguments, an environment, streams and an exit status of its own, as any process has.
 """
 
+import gc
 import os
 import subprocess
 import sys
@@ -42,6 +43,7 @@ def run_serval(
 
 def become(words: Sequence[str], environment: Mapping[str, str], streams: Sequence[Path]) -> None:
     """Be the command, in the fork."""
+    gc.freeze()  # what was imported before
     for number, (path, mode) in enumerate(zip(streams, ("r", "w", "w"), strict=True)):
         with path.open(mode) as file:
             os.dup2(file.fileno(), number)

@@ -3,12 +3,12 @@
 import json
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.fakes.inference import plus
+from tests.local.batch_caller import BatchCaller
 from tests.local.conftest import LocalStage
-from tests.local.fleet_caller import FINAL, Caller, asked, until
+from tests.local.fleet_caller import Caller, asked
 
 PIPELINE = """
 name: {name}
@@ -65,20 +65,11 @@ def test_a_call_waits_for_it_as_for_a_model_on_a_fleet(caller: Caller) -> None:
 
 
 def test_a_batch_job_asks_it_for_each_row(stage: LocalStage, caller: Caller) -> None:
-    key = "batch/mixed/src/rows.csv"
-    stage.client("s3").put_object(Bucket=stage.data_bucket, Key=key, Body=b"x_0,x_1\n1,2\n3,4\n")
-    job = {"input": f"s3://{stage.data_bucket}/{key}"}
-    started = caller.client.post("/batch/models/mixed/jobs", json=job).json()
-
-    def final() -> dict[str, Any] | None:
-        found: dict[str, Any] = caller.client.get(f"/batch/jobs/{started['id']}").json()
-        return found if found["status"] in FINAL else None
-
-    ended = until("the job's end", final)
-    assert (ended["status"], ended["rows"]) == ("succeeded", 2), ended
-    [url] = [one["url"] for one in ended["results"] if one["name"].startswith("output")]
-    found = [json.loads(line) for line in httpx.get(url).text.splitlines()]
-    assert [one["answer"] for one in found] == [ANSWER, ANSWER | {"sum": ANSWER["sum"] + 8}]
+    batch = BatchCaller(stage, caller.client)
+    rows = batch.put("batch/mixed/src/rows.csv", b"x_0,x_1\n1,2\n3,4\n")
+    ended = batch.succeeded(batch.start("mixed", rows))
+    assert ended["rows"] == 2
+    assert batch.answers(ended) == [ANSWER, ANSWER | {"sum": ANSWER["sum"] + 8}]
 
 
 def test_a_step_that_takes_too_long_ends_its_request(caller: Caller) -> None:

@@ -21,6 +21,7 @@ import pytest
 from serval.aws.dynamodb.step_records import StepRecordTable
 from serval.clock import timestamp, utc_now
 from serval.requests.ids import row_id
+from serval.requests.request import AsyncRequest
 from tests.fakes.inference import plus
 from tests.local.conftest import LocalStage
 from tests.local.fleet_caller import Caller, asked, until
@@ -38,7 +39,7 @@ rollout: {steps_percent: [100], bake_seconds: 0}
 """
 STEPS = ("first", "heavy", "told")
 SOAKS = TIMES > 1
-PIPELINES = 25 * TIMES if SOAKS else 12
+PIPELINES = 25 * TIMES if SOAKS else 8
 THOUSANDS = 25.0 if SOAKS else 250.0
 """Of turns that the step on the fleet takes for each: 4 ms of a worker."""
 SEED = int(os.environ.get("SERVAL_SEED", str(time.time_ns() % 1_000_000)))
@@ -60,6 +61,8 @@ LOST = timedelta(seconds=90 if SOAKS else 10)
 """Whose message has not come by then was killed with it: the sweep would send another."""
 SWEPT = timedelta(minutes=11)
 """How old what the sweep picks up is made."""
+AGE = {"queued": "updated", "running": "lease_until"}
+"""Since when a request waits for a message, by its status; one that has ended, since then."""
 LONGEST_SECONDS = 1_500.0 if SOAKS else 600.0
 
 
@@ -102,16 +105,22 @@ class Fire:
 
     def _still_open(self) -> Collection[str]:
         """Name the requests that have not ended; let ten minutes pass for what is lost of them."""
-        now, lost = utc_now(), 0
-        rows = self.caller.store.find_all(self.requests)
-        for row in rows.values():
-            since = row.updated if row.status == "queued" else row.lease_until
-            if row.open and (since or row.updated) < timestamp(now - LOST):
-                aged = {"updated": timestamp(now - SWEPT), "lease_until": timestamp(now - SWEPT)}
-                lost += self.caller.store.save(row, replace(row, **aged))
-        if lost:
-            self.swept += sum(self.caller.invoke("sweep")["sent"].values())
+        rows = self.caller.store.find_all([*self.requests, *self.work])
+        if sum(map(self._age, rows.values())):
+            swept = self.caller.invoke("sweep")
+            self.swept += sum(swept["sent"].values()) + swept["called"]
         return [one for one in self.requests if one not in rows or rows[one].open]
+
+    def _age(self, row: AsyncRequest) -> bool:
+        """Make a request so old that the sweep takes it up, if its message must be lost."""
+        if not (row.open or row.callback_due):
+            return False
+        since = row.lease_until if row.status == "running" else row.updated
+        lost, old = timestamp(utc_now() - LOST), timestamp(utc_now() - SWEPT)
+        if (since or row.updated) >= lost:
+            return False
+        aged = replace(row, updated=old, **{AGE.get(row.status, "finished"): old})
+        return self.caller.store.save(row, aged)
 
     def _ended(self) -> int:
         """Count the requests that have ended, those of steps too."""

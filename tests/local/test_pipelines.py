@@ -14,6 +14,7 @@ from huggingface_hub import InferenceClient
 from models.camera import build as camera
 from serval.models.route import ROUTE_SECONDS
 from tests.fakes.inference import plus
+from tests.local.batch_caller import BatchCaller
 from tests.local.conftest import LocalStage
 from tests.local.fleet_caller import until
 
@@ -35,6 +36,7 @@ steps: [{name: seen, model: camera}]
 output: '{"people": $count(seen[label = "person"])}'
 """
 PARTS = ("cascade/large", "spoken/spectrogram", "spoken/vocoder")
+ROWS = b"x_0,x_1\n1,2\n3,4\n"
 ROOT = Path(__file__).parents[2]
 LINE = {"request": {"inputs": {"x": [[1, 2]]}}, "answer": {"sum": 25.0, "rows": 1}}
 
@@ -149,15 +151,11 @@ def test_an_async_request_of_a_pipeline_is_answered(client: httpx.Client, pipeli
 def test_a_batch_job_of_a_pipeline_answers_every_row(
     client: httpx.Client, stage: LocalStage, pipelines: None
 ) -> None:
-    key = "batch/follows/src/rows.csv"
-    stage.client("s3").put_object(Bucket=stage.data_bucket, Key=key, Body=b"x_0,x_1\n1,2\n3,4\n")
-    job = {"input": f"s3://{stage.data_bucket}/{key}"}
-    started = client.post("/batch/models/follows/jobs", json=job).json()
-    ended = until("the job's end", lambda: ended_of(client, f"/batch/jobs/{started['id']}"))
-    assert (ended["status"], ended["rows"]) == ("succeeded", 2), ended
-    [url] = [one["url"] for one in ended["results"] if one["name"].startswith("output")]
-    found = [json.loads(line) for line in httpx.get(url).text.splitlines()]
-    assert [one["answer"] for one in found] == [{"sum": 25, "rows": 1}, {"sum": 29, "rows": 1}]
+    batch = BatchCaller(stage, client)
+    job = batch.start("follows", batch.put("batch/follows/src/rows.csv", ROWS))
+    ended = batch.succeeded(job)
+    assert ended["rows"] == 2
+    assert batch.answers(ended) == [{"sum": 25, "rows": 1}, {"sum": 29, "rows": 1}]
 
 
 def ended_of(client: httpx.Client, path: str) -> Any:
@@ -223,13 +221,10 @@ def test_a_batch_job_runs_a_pipeline_over_a_prefix_of_images(
         people.append(sum(one["label"] == "person" for one in truth))
         key = f"batch/people/shots/{seed}.jpg"
         s3.put_object(Bucket=stage.data_bucket, Key=key, Body=picture)
-    job = {"input": f"s3://{stage.data_bucket}/batch/people/shots/"}
-    started = client.post("/batch/models/people/jobs", json=job).json()
-    ended = until("the job's end", lambda: ended_of(client, f"/batch/jobs/{started['id']}"))
-    assert (ended["status"], ended["rows"]) == ("succeeded", 3), ended
-    [url] = [one["url"] for one in ended["results"] if one["name"].startswith("output")]
-    found = [json.loads(line)["answer"] for line in httpx.get(url).text.splitlines()]
-    assert found == [{"people": count} for count in people]
+    batch = BatchCaller(stage, client)
+    ended = batch.succeeded(batch.start("people", f"s3://{stage.data_bucket}/batch/people/shots/"))
+    assert ended["rows"] == 3
+    assert batch.answers(ended) == [{"people": count} for count in people]
 
 
 def test_a_pipeline_whose_model_is_missing_is_refused_before_it_is_sent(

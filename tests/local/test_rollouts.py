@@ -29,7 +29,7 @@ NOTICED_SECONDS = ROUTE_SECONDS + 1
 WIDTH = 1024
 ROLLOUT = """
 rollout:
-  steps_percent: [25, 50]
+  steps_percent: [40, 60]
   bake_seconds: 10
 """
 ONE_STEP = "rollout: {steps_percent: [50], bake_seconds: 10}\n"
@@ -238,7 +238,7 @@ def test_a_good_candidate_takes_all_traffic_and_nobody_notices(
     under = good.under
     assert good.shown.status == "promoted", good.shown.reason
     assert under.problems() == []
-    for percent in (25, 50):
+    for percent in (40, 60):
         since, last = good.steps[percent]
         share, answers = under.share("2", since + NOTICED_SECONDS, last)
         with capsys.disabled():
@@ -310,7 +310,7 @@ def test_a_bare_artifact_starts_a_rollout_too(
 
     shown = until("its rollout has a share", canary)
     assert shown.rollout.startswith("model.onnx-")
-    assert (shown.version, shown.percent) == ("2", 25)
+    assert (shown.version, shown.percent) == ("2", 40)
     stage.serval("promote", "bare")
     assert registry.route("bare").stable == "2"
     assert ended(registry, "bare", shown.rollout).status == "promoted"

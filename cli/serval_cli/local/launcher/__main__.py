@@ -27,9 +27,9 @@ from serval_cli.local.launcher.patches import (
     sagemaker_endpoints,
     scaling_targets,
     scheduled_times,
-    shutdown,
     task_credentials,
     version_ranges,
+    web_server,
 )
 from serval_cli.local.launcher.patches.functions import (
     concurrency,
@@ -73,7 +73,7 @@ PATCHES = (
     scheduled_times,
     task_credentials,
     version_ranges,
-    shutdown,
+    web_server,
 )
 
 
@@ -118,7 +118,7 @@ def patch(
     scaling_targets.apply(emulator)
     scheduled_times.apply(emulator)
     task_credentials.apply(emulator, sessions)
-    shutdown.apply(emulator)
+    web_server.apply(emulator)
 
 
 def arguments() -> argparse.Namespace:

@@ -25,7 +25,7 @@ class Emulator:
     custom_resource: Any
     dynamodb: Any
     eventbridge: Any
-    hypercorn_config: Any
+    hypercorn_asyncio: Any
     iam: Any
     iam_actions: Any
     iam_evaluator: Any
@@ -56,7 +56,7 @@ class Emulator:
             ),
             dynamodb=importlib.import_module("ministack.services.dynamodb"),
             eventbridge=importlib.import_module("ministack.services.eventbridge"),
-            hypercorn_config=importlib.import_module("hypercorn.config"),
+            hypercorn_asyncio=importlib.import_module("hypercorn.asyncio"),
             iam=importlib.import_module("ministack.services.iam"),
             iam_actions=importlib.import_module("ministack.core.iam_actions"),
             iam_evaluator=importlib.import_module("ministack.core.iam_evaluator"),

@@ -11,7 +11,17 @@ from serval.worker.program.faults import RETRY_SECONDS
 from tests.fakes.inbox import Unanswered
 from tests.fakes.inference import signature
 from tests.fakes.requests import InMemoryRequests
-from tests.fakes.worker import CRASHES, FAILS, IS_REFUSED, LEASE, Stepped, WorkerDied, World, row_of
+from tests.fakes.worker import (
+    CRASHES,
+    FAILS,
+    IS_REFUSED,
+    LEASE,
+    RecordedCallbacks,
+    Stepped,
+    WorkerDied,
+    World,
+    row_of,
+)
 
 
 def wait_out(world: World) -> None:
@@ -274,6 +284,29 @@ def test_a_queue_that_does_not_delete_sends_a_message_that_is_dropped(
     world.inbox.failing.clear()
     wait_out(world)
     worker.work()
+    assert world.inbox.queues["textgen"] == []
+    assert world.runs == [1]
+
+
+class Dying(RecordedCallbacks):
+    """Of a worker that dies before it has asked for a callback."""
+
+    def send(self, request_id: str, submitter: str | None = None) -> None:
+        raise WorkerDied
+
+
+def test_who_died_between_an_end_and_its_callback_has_it_asked_for_when_the_message_comes_again(
+    world: World,
+) -> None:
+    world.callbacks = Dying()
+    world.submit("r1", callback_url="https://example.com/")
+    with pytest.raises(WorkerDied):
+        world.worker().work()
+    assert world.row("r1").status == "succeeded"
+    world.callbacks = RecordedCallbacks()
+    wait_out(world)
+    world.worker().work()
+    assert world.callbacks.sent == ["r1"]
     assert world.inbox.queues["textgen"] == []
     assert world.runs == [1]
 

@@ -57,6 +57,11 @@ class PipelineModel:
     _running: bool = False
     """A step of a step may ask it: what a pipeline calls can change after it was checked."""
 
+    _gives_json: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._gives_json = self.record.answers_in_json
+
     @classmethod
     def open(
         cls,
@@ -86,7 +91,7 @@ class PipelineModel:
         InferenceFailed, InvalidInputs, ServiceUnavailable
             Naming the step.
         """
-        if self.record.answers_in_json:
+        if self._gives_json:
             # Imported for answers in JSON.
             from serval.tasks.call import write_json
 

@@ -247,7 +247,9 @@ class PipelineRun:
             tensor, name = self.given.handed_on(expression), place.removeprefix("output.")
             if tensor is None:
                 raise self._output_failure(f"{place}: {expression.text!r} is not there")
-            found[name] = Tensor(name, tensor.datatype, tensor.array)
+            found[name] = (
+                tensor if tensor.name == name else Tensor(name, tensor.datatype, tensor.array)
+            )
         return found
 
     def _output_failure(self, problem: str) -> InferenceFailed:

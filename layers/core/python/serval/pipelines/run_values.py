@@ -62,6 +62,8 @@ class RunValues:
         if found is None:
             return make_tensor(spec, self.evaluate(expression, read))
         check_tensor(spec.name, found.datatype, found.array.shape, known)
+        if found.name == spec.name:
+            return found
         return Tensor(spec.name, found.datatype, found.array)
 
     def word(self, expression: Expression, read: Read | None) -> tuple[Any, bool]:

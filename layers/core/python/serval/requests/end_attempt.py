@@ -3,8 +3,8 @@
 The order makes a crash harmless at any point. A dead letter is sent before its row is closed: a
 closed row's message is dropped when it comes again, so nobody would send the letter then, while a
 letter that was sent twice is redriven to a row that decides. A message is sent after its row is
-queued again, and a callback is asked for after the row is closed; ``sweep`` finds those that were
-never sent.
+queued again, and a callback is asked for after the row is closed; one that was never sent is sent
+when the request's message comes again, or by ``sweep``.
 """
 
 from collections.abc import Callable
@@ -135,7 +135,7 @@ class EndAttempt:
         return self._close_unbegun(row, lifecycle.fail(row, reason, self.clock()))
 
     def follow_up(self, row: AsyncRequest) -> None:
-        """Send what follows from a row that has changed; sending it twice does no harm."""
+        """Send what follows from a row as it is; sending it twice does no harm."""
         if row.status == "queued" and self.queue is not None:
             self.queue.send(row.model, row.id)
         elif row.callback_due:

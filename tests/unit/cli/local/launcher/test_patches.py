@@ -23,7 +23,6 @@ from serval_cli.local.launcher.patches import (
     routes,
     scaling_targets,
     scheduled_times,
-    shutdown,
     version_ranges,
 )
 from serval_cli.local.launcher.patches.functions import (
@@ -31,7 +30,7 @@ from serval_cli.local.launcher.patches.functions import (
 )
 
 PATCHES_FOLDER = Path(long_poll.__file__).parent
-LIBRARIES = {"psutil"}
+LIBRARIES = {"psutil", "uvicorn"}
 """What the emulator's environment has for the launcher, besides the emulator itself."""
 
 
@@ -106,17 +105,13 @@ def test_a_long_poll_of_an_empty_queue_looks_when_it_is_due() -> None:
     asyncio.run(queues.asyncio.sleep(0.02))
 
 
-def test_waits_are_shortened() -> None:
+def test_the_wait_for_logs_is_shortened() -> None:
     class Worker:
         def _drain_stderr_bounded(self, first: float = 1, idle: float = 1, cap: float = 1) -> Any:
             return first, idle, cap
 
-    config = SimpleNamespace(Config=SimpleNamespace(graceful_timeout=3.0))
-    stand_in = emulator(lambda_runtime=SimpleNamespace(Worker=Worker), hypercorn_config=config)
-    logs_wait.apply(stand_in)
-    shutdown.apply(stand_in)
+    logs_wait.apply(emulator(lambda_runtime=SimpleNamespace(Worker=Worker)))
     assert Worker()._drain_stderr_bounded() == logs_wait.SECONDS
-    assert config.Config.graceful_timeout == shutdown.SECONDS
 
 
 def test_a_bounded_list_keeps_what_is_newest() -> None:

@@ -144,6 +144,7 @@ class OnnxModel:
             spec.name: [extent if isinstance(extent, str) else None for extent in spec.shape]
             for spec in self._session.get_inputs()
         }
+        self._has_bfloat16 = has_bfloat16(self._session)
 
     def run(self, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> list[Tensor]:
         """Run once on inputs that fit the signature.
@@ -158,7 +159,7 @@ class OnnxModel:
         """
         names = [spec.name for spec in outputs]
         try:
-            if "BF16" in {*(t.datatype for t in inputs), *(s.datatype for s in outputs)}:
+            if self._has_bfloat16:
                 arrays = self._run_values(names, inputs, outputs)
             else:
                 feed = {tensor.name: to_feed(tensor) for tensor in inputs}
@@ -238,6 +239,16 @@ def graph_opening(memory_mib: int, execution: Execution | None = None) -> OpenMo
         return OnnxModel(path, memory_mib, form, execution, varies=record.signature.varies)
 
     return open_graph
+
+
+def has_bfloat16(session: onnxruntime.InferenceSession) -> bool:
+    """Return whether a graph takes or gives bfloat16, in an input that may be left out too."""
+    arguments = (
+        *session.get_inputs(),
+        *session.get_overridable_initializers(),
+        *session.get_outputs(),
+    )
+    return any(TYPES.get(argument.type) == "BF16" for argument in arguments)
 
 
 def _spec(argument: onnxruntime.NodeArg) -> TensorSpec:

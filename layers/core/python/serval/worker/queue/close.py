@@ -90,6 +90,7 @@ class Close:
             return "delete"
         match lifecycle.action_for(row, now):
             case "drop":
+                self.end_attempt.follow_up(row)  # who ended it may have died before telling
                 return "delete"
             case "later":
                 return seconds_leased(row, now)
