@@ -144,6 +144,8 @@ class DurableStage:
         world, loaded = self.world, self.world.open_versions("proceed")
         loaded.find = self.find_light
         loaded.compose = pipeline_opening(world.registry.route)
+        metrics = InferenceMetrics(write=world.log.append)
+        loaded.count_failed_steps = metrics.count_failed_steps
         if (kept := self.answers) is not None:
             loaded.with_cache = partial(keep_answers, kept)
         registry = KnownVersions(world.registry, world.clock.monotonic)
@@ -168,7 +170,7 @@ class DurableStage:
                 callbacks=world.callbacks,
                 steps=self.cancel,
                 route=registry.route,
-                metrics=InferenceMetrics(write=world.log.append),
+                metrics=metrics,
                 clock=world.clock,
             ),
             clock=world.clock,

@@ -226,17 +226,19 @@ def bench(folder: Path, limits: Limits = ROOMY) -> Bench:
     edge, clock = InMemoryEdge(), Clock()
     printed: list[str] = []
     log: list[str] = []
+    metrics = InferenceMetrics(printed.append, clock)
     loaded = LoadedVersions(
         find=on_lambda(edge.version),
         store=edge,
         open_model=graph_opening(1769),
         folder=folder,
         limits=limits,
+        count_failed_steps=metrics.count_failed_steps,
     )
     endpoint = InferEndpoint(
         Admission(edge, Authenticator(clock), clock),
         Inference(loaded),
-        InferenceMetrics(printed.append, clock),
+        metrics,
         log.append,
     )
     return Bench(edge, endpoint, printed, log, clock)

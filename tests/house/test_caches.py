@@ -49,6 +49,7 @@ KEPT = {
     "requests/callbacks/throttle.ReceiverThrottle._silent": "API key and host",
     "requests/callbacks/throttle.ReceiverThrottle._waited": "API key",
     "models/metrics.InferenceMetrics._tallies": "model and track",
+    "models/metrics.InferenceMetrics._failed_steps": "model and step",
     "worker/queue/batch.ReadyBatches._ready": "model",
     "worker/serve/gather.Gather._waiting": "model",
     "worker/queue/held.Holdings._held": "the message",

@@ -22,6 +22,7 @@ from botocore.exceptions import (
     NoRegionError,
 )
 
+from serval.aws.cloudwatch.statistics import CloudWatchStatistics
 from serval.aws.dynamodb.api_keys import ApiKeyStore
 from serval.aws.dynamodb.fleet_states import FleetTable
 from serval.aws.dynamodb.registry import DynamoDBRegistry
@@ -78,6 +79,11 @@ class Stage:
     def api_keys(self) -> ApiKeyStore:
         """The API keys."""
         return ApiKeyStore(self.table)
+
+    @property
+    def statistics(self) -> CloudWatchStatistics:
+        """What the metrics tell of models and of the steps of pipelines."""
+        return CloudWatchStatistics(lambda: self.client("cloudwatch"))
 
     @property
     def secrets(self) -> ParameterSecrets:

@@ -7,10 +7,12 @@ from rich.console import RenderableType
 from rich.text import Text
 from rich.tree import Tree
 
+from serval.models.statistics import WINDOW
 from serval.pipelines.ensembles import KINDS
 
 Value = Mapping[str, Any]
 OUTPUT = "output"
+HOURS = WINDOW.total_seconds() / 3600
 
 
 def tree(value: Value) -> RenderableType:
@@ -54,10 +56,20 @@ def describe_step(step: Value) -> str:
 
 
 def write_measurement(value: Value) -> str:
-    """Write what the golden check measured, if it did."""
-    if "p50_ms" not in value:
-        return ""
-    return f" · p50 {value['p50_ms']:.3g} ms, ${value['usd_per_million']:.3g} a million"
+    """Write what the golden check measured, and the errors of the last hours, as far as known."""
+    written = list(measurements(value))
+    return f" · {', '.join(written)}" if written else ""
+
+
+def measurements(value: Value) -> Iterator[str]:
+    """Yield the time, the errors and the price of a step or a pipeline."""
+    if "p50_ms" in value:
+        yield f"p50 {value['p50_ms']:.3g} ms"
+    if "errors" in value:
+        count = value["errors"]
+        yield f"{count} error{'' if count == 1 else 's'} in {HOURS:g} h"
+    if "usd_per_million" in value:
+        yield f"${value['usd_per_million']:.3g} a million"
 
 
 def describe_kind(step: Value) -> str:
@@ -95,8 +107,10 @@ def mermaid_lines(value: Value) -> Iterator[str]:
         yield f'  {each["name"]}(["{each["name"]}"])'
     for step in value["steps"]:
         what = "rule" if "rule" in step else quote(describe_box(step))
-        yield f'  {step["name"]}["{step["name"]}<br/>{what}"]'
-    yield f'  _output(["{OUTPUT}"])'
+        box = "<br/>".join([step["name"], what, *filter(None, [", ".join(measurements(step))])])
+        yield f'  {step["name"]}["{box}"]'
+    box = "<br/>".join([OUTPUT, *filter(None, [", ".join(measurements(value))])])
+    yield f'  _output(["{box}"])'
     for step in value["steps"]:
         label = f'|"{quote(step["when"])}"| ' if "when" in step else ""
         for source in step["reads"]:

@@ -101,5 +101,35 @@ def test_what_an_idle_environment_prints_late_is_dated_when_it_happened() -> Non
     assert (now["Track"], now["_aws"]["Timestamp"]) == ("stable", clock.seconds * 1000)
 
 
+def test_steps_that_failed_have_a_metric_each_and_are_no_requests() -> None:
+    printed: list[str] = []
+    clock = Clock()
+    metrics = busy(printed, clock)
+    metrics.count_failed_steps("mood", ["review", "verdict"])
+    metrics.count_failed_steps("mood", ["review"])
+    failed = clock.seconds
+    clock.seconds += 20
+    metrics.count_answer("mood", "stable", 1.0)
+    documents = [json.loads(line) for line in printed]
+    assert [(each.get("Step"), each["Errors"]) for each in documents] == [
+        (None, 0),
+        ("review", 2),
+        ("verdict", 1),
+    ]
+    for document in documents[1:]:
+        (directive,) = document["_aws"]["CloudWatchMetrics"]
+        assert directive["Dimensions"] == [["Model", "Step"]]
+        assert [metric["Name"] for metric in directive["Metrics"]] == ["Errors"]
+        assert document["_aws"]["Timestamp"] == failed * 1000
+    metrics.flush()
+    assert len(printed) == 3, "they are told once"
+
+
+def test_a_step_that_failed_is_known_before_a_quiet_environment_is_frozen() -> None:
+    printed: list[str] = []
+    InferenceMetrics(printed.append, Clock()).count_failed_steps("mood", ["review"])
+    assert json.loads(printed[0])["Step"] == "review"
+
+
 def test_no_document_has_more_values_than_the_format_allows() -> None:
     assert FLUSH_REQUESTS <= 100

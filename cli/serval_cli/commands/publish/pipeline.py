@@ -1,21 +1,33 @@
 """``serval pipeline``: what a pipeline is made of."""
 
-from typing import Annotated, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, Protocol, get_args
 
 import typer
 
 from serval.batch.job.cost import PRICES
+from serval.errors import ServiceUnavailable
 from serval.models.metadata import pipeline_steps
 from serval.models.registry import ModelRegistry
+from serval.models.route import Counted
+from serval.models.statistics import ModelStatistics
 from serval.models.storage import VERSION
 from serval.models.version import DEFAULT_MEMORY_MIB, PIPELINE
 from serval.pipelines.definition import PipelineDefinition
 from serval.pipelines.plan import make_plan
 from serval_cli.failures import CommandFailed
 from serval_cli.options import JsonOption, ModelArgument, StageOption, VersionOption, new_app
-from serval_cli.output import show
+from serval_cli.output import note, show
 from serval_cli.stages.stage import find_stage
 from serval_cli.views import pipelines as views
+
+
+class PipelineStatistics(ModelStatistics, Protocol):
+    """Statistics of pipelines, too; ``serval.aws.cloudwatch.statistics`` reads the metrics."""
+
+    def step_errors(self, model: str, steps: Sequence[str]) -> Mapping[str, int]:
+        """Read in how many runs each step failed, or raise ``ServiceUnavailable``."""
+
 
 app = new_app("Show what pipelines are made of.")
 
@@ -35,8 +47,10 @@ def show_pipeline(
     stage: StageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the steps of a pipeline, each with what it reads."""
-    found = describe_pipeline(find_stage(stage).registry, model, version)
+    """Show the steps of a pipeline, each with what it reads, takes and costs, and its errors."""
+    found_stage = find_stage(stage)
+    found = describe_pipeline(found_stage.registry, model, version)
+    add_errors(found, found_stage.statistics)
     show(found, views.mermaid if mermaid else views.tree, as_json=as_json)
 
 
@@ -81,6 +95,21 @@ def describe_pipeline(
         "output_reads": sorted({name for read in plan.reading.values() for name in read.names}),
         "outputs": [spec.to_json() for spec in record.signature.outputs],
     }
+
+
+def add_errors(found: dict[str, Any], statistics: PipelineStatistics) -> None:
+    """Add the errors of the last hours, of all versions together, if the metrics answer."""
+    model, steps = found["pipeline"], {step["name"]: step for step in found["steps"]}
+    tracks: Iterable[Counted] = get_args(Counted)
+    try:
+        failed = statistics.step_errors(model, list(steps))
+        counted = statistics.of([(model, track) for track in tracks])
+    except ServiceUnavailable as unavailable:
+        note(f"no errors are shown: {unavailable}")
+        return
+    found["errors"] = sum(track.errors for track in counted.values())
+    for name, step in steps.items():
+        step["errors"] = failed[name]
 
 
 def measure(p50_ms: float | None) -> dict[str, float]:

@@ -71,6 +71,26 @@ def test_more_queries_than_one_call_takes_are_asked_in_several() -> None:
     assert all(found[track].requests == 1 for track in tracks)
 
 
+def test_the_errors_of_steps_are_summed_by_step() -> None:
+    client = RecordedMetrics(Errors=(2.0, 1.0))
+    assert statistics(client).step_errors("mood", ["review", "verdict"]) == {
+        "review": 3,
+        "verdict": 3,
+    }
+    (call,) = client.calls
+    asked = [query["MetricStat"]["Metric"] for query in call["MetricDataQueries"]]
+    assert [metric["Dimensions"] for metric in asked] == [
+        [{"Name": "Model", "Value": "mood"}, {"Name": "Step", "Value": step}]
+        for step in ("review", "verdict")
+    ]
+
+
+def test_a_step_that_no_metric_knows_has_no_errors() -> None:
+    client = RecordedMetrics(Errors=(0.0, 0.0))
+    client.paginate = lambda **_: [{"MetricDataResults": []}]  # type: ignore[method-assign]
+    assert statistics(client).step_errors("mood", ["review"]) == {"review": 0}
+
+
 def test_nothing_is_asked_for_no_track() -> None:
     client = RecordedMetrics()
     assert statistics(client).of([]) == {}

@@ -1,12 +1,15 @@
 """``serval pipeline show`` and ``serval push`` of a pipeline."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from serval.errors import BundleRefused
+from serval.errors import BundleRefused, ServiceUnavailable
+from serval.models.route import Counted
+from serval.models.statistics import TrackStatistics
 from serval_cli.bundle.folder import read_folder
 from serval_cli.commands.publish import pipeline
 from serval_cli.pipelines.folder import check_models
@@ -51,6 +54,34 @@ flowchart LR
 """
 
 
+@dataclass
+class RecordedErrors:
+    """``PipelineStatistics``: how often the pipeline and its steps have failed."""
+
+    steps: dict[str, int] = field(default_factory=dict)
+    tracks: dict[str, int] = field(default_factory=dict)
+    silent: bool = True
+
+    def step_errors(self, model: str, steps: Sequence[str]) -> dict[str, int]:
+        if self.silent:
+            raise ServiceUnavailable("the metrics did not answer: timeout")
+        assert model == "sums"
+        return {step: self.steps.get(step, 0) for step in steps}
+
+    def of(
+        self, tracks: Sequence[tuple[str, Counted]]
+    ) -> dict[tuple[str, Counted], TrackStatistics]:
+        return {
+            (model, track): TrackStatistics(errors=self.tracks.get(track, 0))
+            for model, track in tracks
+        }
+
+
+@pytest.fixture
+def metrics() -> RecordedErrors:
+    return RecordedErrors()
+
+
 @pytest.fixture
 def edge() -> InMemoryEdge:
     made = InMemoryEdge()
@@ -61,10 +92,14 @@ def edge() -> InMemoryEdge:
 
 @pytest.fixture
 def terminal(
-    edge: InMemoryEdge, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    edge: InMemoryEdge,
+    metrics: "RecordedErrors",
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> Terminal:
     publish_pipeline(edge, TEXT)
-    monkeypatch.setattr(pipeline, "find_stage", lambda _: SimpleNamespace(registry=edge))
+    stage = SimpleNamespace(registry=edge, statistics=metrics)
+    monkeypatch.setattr(pipeline, "find_stage", lambda _: stage)
     return Terminal(monkeypatch, capsys)
 
 
@@ -91,6 +126,35 @@ def test_what_the_golden_check_measured_is_shown_with_its_price(
     assert first.endswith("version 1 · p50 0.1 ms, $0.0023 a million")
     steps = show(terminal, "sums", "--json").value["steps"]
     assert [step.get("p50_ms") for step in steps] == [0.1, None, 0.25], "a step that never ran"
+
+
+def test_the_errors_of_a_pipeline_and_its_steps_are_shown(
+    terminal: Terminal, edge: InMemoryEdge, metrics: RecordedErrors
+) -> None:
+    metrics.silent = False
+    metrics.steps, metrics.tracks = {"first": 12, "other": 1}, {"stable": 1, "pinned-stable": 1}
+    measured = {"p50_ms": 0.5, "steps_p50_ms": {"first": 0.1}}
+    edge.records["sums", "1"] = replace(edge.records["sums", "1"], measurements=measured)
+    head, _, total, first, _, other, *_ = show(terminal, "sums").out.splitlines()
+    assert head.endswith(" · p50 0.5 ms, 2 errors in 3 h, $0.0115 a million")
+    assert total.endswith('x[0][0] > "0" · 0 errors in 3 h')
+    assert first.endswith("version 1 · p50 0.1 ms, 12 errors in 3 h, $0.0023 a million")
+    assert other.endswith("model ten · 1 error in 3 h")
+    value = show(terminal, "sums", "--json").value
+    assert value["errors"] == 2
+    assert [step["errors"] for step in value["steps"]] == [12, 1, 0]
+    drawn = show(terminal, "sums", "--mermaid").out
+    assert 'first["first<br/>one v1<br/>p50 0.1 ms, 12 errors in 3 h, $0.0023 a million"]' in drawn
+    assert 'total["total<br/>rule<br/>0 errors in 3 h"]' in drawn
+    assert '_output(["output<br/>p50 0.5 ms, 2 errors in 3 h, $0.0115 a million"])' in drawn
+
+
+def test_a_pipeline_is_shown_without_errors_if_the_metrics_do_not_answer(
+    terminal: Terminal,
+) -> None:
+    ended = show(terminal, "sums")
+    assert ended.out == TREE
+    assert ended.err == "no errors are shown: the metrics did not answer: timeout\n"
 
 
 def test_a_pipeline_is_shown_as_json(terminal: Terminal) -> None:

@@ -122,10 +122,16 @@ class Proceed:
             if fault_of(error) == "stage":
                 raise  # the state machine tries again
             self._fail(row, record, error)
+            self._count_failed(row, run.times.failed)
             return dict(ENDED)
         asks.keep_answers()
         self.records.write(row.id, self._keep(work, self._note(record, known, run), value))
+        self._count_failed(row, run.times.failed)
         return dict(ENDED)
+
+    def _count_failed(self, row: AsyncRequest, steps: Collection[str]) -> None:
+        if steps:
+            self.versions.count_failed_steps(row.model, steps)
 
     def _note(self, record: StepRecord, known: StepRecord | None, run: StepRun) -> StepRecord:
         """Note which versions were asked, and what came of caches.
@@ -154,6 +160,7 @@ class Proceed:
         record = self.registry.version(row.model, row.version or "")
         reason = f"{where}{StepFailure.from_json(error)}"
         self.end.fail(row, InferenceFailed(record.model, record.version, reason))
+        self._count_failed(row, () if name is None else (name,))
         return dict(ENDED)
 
     def _fail(self, row: AsyncRequest, record: StepRecord, error: ServalError) -> None:

@@ -5,7 +5,7 @@ step waits for these.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -77,6 +77,11 @@ class FleetVersions:
         self.asks.look_up_next(self.find, seconds, name, outcomes)
         return loaded
 
+    @property
+    def count_failed_steps(self) -> Callable[[str, Collection[str]], object]:
+        """Counts the steps of a pipeline that failed in one run."""
+        return self.versions.count_failed_steps
+
     def _send(
         self,
         record: ModelVersion,
@@ -100,7 +105,7 @@ class StepRun:
     find: FindVersion
     values: Mapping[str, Value] = field(default_factory=dict)
     times: StepTimes = field(default_factory=StepTimes)
-    """Which versions were asked, and what came of their caches."""
+    """Which versions were asked, what came of their caches, and which steps failed."""
 
     def value(self, name: str, asks: StepAsks) -> Value | None:
         """Run a step, and return what it gives; None if it is skipped.
@@ -129,6 +134,7 @@ class StepRun:
             run.do(self.plan.steps[name])
         finally:  # a candidate may have answered
             self.times.versions.update(asks.versions)
+            self.times.failed = run.times.failed
         return run.given.values.get(name)
 
     def outputs(self, specs: Sequence[TensorSpec]) -> list[Tensor]:

@@ -4,17 +4,12 @@ import json
 import shutil
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from serval.errors import (
-    ArtifactUnavailable,
-    InferenceFailed,
-    ModelTooLarge,
-    UnsupportedFeature,
-)
+from serval.errors import ArtifactUnavailable, InferenceFailed, ModelTooLarge, UnsupportedFeature
 from serval.inference.runtimes import ArtifactUnreadable, Model, OpenModel
 from serval.inference.version_task import open_version_task
 from serval.models.signature import TensorSpec
@@ -112,8 +107,8 @@ def disk_bytes(record: ModelVersion, form: Form | None = None) -> int:
     return record.task_bytes + (record.artifact_bytes if form is None else form.size_bytes)
 
 
-def discard(line: str) -> None:
-    """Discard a log line."""
+def discard(*told: object) -> None:
+    """Discard a log line, or what is to be counted."""
 
 
 def keep_all() -> None:
@@ -164,6 +159,8 @@ class LoadedVersions:
     """Opens a pipeline, whose steps are loaded from here too."""
     with_cache: Callable[[Loaded, int, str, "dict[str, Outcome]"], Loaded] = without_cache
     """Has a version's answers kept for some seconds, and notes what comes of it under a name."""
+    count_failed_steps: Callable[[str, Collection[str]], object] = discard
+    """Counts the steps of a pipeline that failed in one run."""
     _held: OrderedDict[tuple[str, str], Loaded] = field(default_factory=OrderedDict)
     _opening: set[tuple[str, str]] = field(default_factory=set)
     """Pipelines that are being opened."""

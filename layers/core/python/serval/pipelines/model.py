@@ -5,7 +5,7 @@ answers one call at a time, so the times of the last run are kept with it.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -39,6 +39,10 @@ class StepVersions(Protocol):
     @property
     def with_cache(self) -> Callable[[Loaded, int, str, dict[str, "Outcome"]], Loaded]:
         """Has a version's answers kept for some seconds, and notes what comes of it by a name."""
+
+    @property
+    def count_failed_steps(self) -> Callable[[str, Collection[str]], object]:
+        """Counts the steps of a pipeline that failed in one run."""
 
 
 @dataclass(slots=True)
@@ -116,6 +120,8 @@ class PipelineModel:
                 run.do(self.plan.steps[name])
         finally:
             self._running = False
+            if self.times.failed:
+                self.versions.count_failed_steps(self.record.model, self.times.failed)
         return run
 
     def bind(self, planned: PlannedStep) -> tuple[Loaded, BoundStep]:

@@ -45,7 +45,7 @@ class WithinStep(Exception):
 
     def __init__(self, where: str, error: Exception) -> None:
         super().__init__(f"{where}: {error}")
-        self.error = error
+        self.error = _cause_of(error)
 
 
 STEP_ERRORS = (ServalError, ExpressionWrong, CallRefused, StepGoneWrong, WithinStep)
@@ -100,6 +100,8 @@ class PipelineRun:
         try:
             return self._attempt(planned)
         except STEP_ERRORS as error:
+            if not self._is_of_caller(planned, error):
+                self.times.note_failure(planned.name)
             if step.has_value:
                 return Value(json=step.value)
             if step.fallback is None:
@@ -176,6 +178,8 @@ class PipelineRun:
                 if not part.step.skips_failure:
                     raise _failure_of(part, error, failed) from error
                 failed[_name_of(part)] = error
+                if not self._is_of_caller(planned, error):
+                    self.times.note_failure(planned.name)
                 continue
             finally:
                 self.times.steps_ms.append((part.name, self._taken_ms(before, loading)))
@@ -253,20 +257,25 @@ class PipelineRun:
         return found
 
     def _output_failure(self, problem: str) -> InferenceFailed:
-        record = self.record
-        return InferenceFailed(record.model, record.version, problem)
+        return InferenceFailed(self.record.model, self.record.version, problem)
 
     def _failure(self, planned: PlannedStep, error: Exception) -> ServalError:
         """Write the error of a step: the caller's, the stage's, or else the pipeline's own."""
         record, problem = self.record, f"step {planned.name!r}: {error}"
         named = f"pipeline {record.model!r} version {record.version!r}: {problem}"
-        while isinstance(error, WithinStep):
-            error = error.error
-        if isinstance(error, InvalidRequest) and planned.reads <= self.given.inputs.keys():
+        if self._is_of_caller(planned, error):
             return InvalidInputs(named)
-        if _is_of_stage(error):
+        if _is_of_stage(_cause_of(error)):
             return ServiceUnavailable(named)
         return InferenceFailed(record.model, record.version, problem)
+
+    def _is_of_caller(self, planned: PlannedStep, error: Exception) -> bool:
+        refused = isinstance(_cause_of(error), InvalidRequest)
+        return refused and planned.reads <= self.given.inputs.keys()
+
+
+def _cause_of(error: Exception) -> Exception:
+    return error.error if isinstance(error, WithinStep) else error
 
 
 def _name_of(part: PlannedStep) -> str:

@@ -1,4 +1,4 @@
-"""What the steps of a run took, which versions they asked, and what of it was there already."""
+"""What the steps of a run took and asked, which failed, and what of it was there already."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -18,12 +18,19 @@ class StepTimes:
     """Step or part → the version that it asked."""
     cached: "dict[str, Outcome]" = field(default_factory=dict)
     """Step or part whose answers are kept → what came of that."""
+    failed: tuple[str, ...] = ()
+    """Steps that failed, or one of whose models did, even if something stood in for them."""
     _nested_hit: bool = False
 
     def add_nested(self, nested: "StepTimes") -> None:
         """Add those of a pipeline that is a step, as far as they are not that one's own."""
         self.load_ms += nested.load_ms
         self._nested_hit |= nested.has_hit
+
+    def note_failure(self, step: str) -> None:
+        """Note that a step failed: once, however many of its items or models did."""
+        if step not in self.failed:
+            self.failed = (*self.failed, step)
 
     @property
     def has_hit(self) -> bool:

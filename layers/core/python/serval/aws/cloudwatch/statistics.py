@@ -38,15 +38,36 @@ class CloudWatchStatistics:
     ) -> Mapping[tuple[str, Counted], TrackStatistics]:
         """Sum the window's metrics of each (model, track)."""
         queries = [
-            sum_query(f"q{position}_{metric.lower()}", model, track, metric)
+            sum_query(f"q{position}_{metric.lower()}", metric, {"Model": model, "Track": track})
             for position, (model, track) in enumerate(tracks)
             for metric in METRICS
         ]
+        sums = self._sums(queries)
+        return {track: track_statistics(sums, f"q{at}") for at, track in enumerate(tracks)}
+
+    def step_errors(self, model: str, steps: Sequence[str]) -> Mapping[str, int]:
+        """Sum up in how many runs each step of a pipeline failed, within the window.
+
+        Raises
+        ------
+        ServiceUnavailable
+            If the metrics do not answer.
+        """
+        names = {step: f"q{position}" for position, step in enumerate(steps)}
+        sums = self._sums(
+            [
+                sum_query(name, "Errors", {"Model": model, "Step": step})
+                for step, name in names.items()
+            ]
+        )
+        return {step: round(sums[name][0]) if name in sums else 0 for step, name in names.items()}
+
+    def _sums(self, queries: Sequence["MetricDataQueryTypeDef"]) -> Sums:
         sums: Sums = {}
         for start in range(0, len(queries), QUERIES_PER_CALL):
             for result in self._results(queries[start : start + QUERIES_PER_CALL]):
                 add_result(sums, result)
-        return {track: track_statistics(sums, f"q{at}") for at, track in enumerate(tracks)}
+        return sums
 
     def _results(self, queries: Sequence["MetricDataQueryTypeDef"]) -> Iterator[Mapping[str, Any]]:
         now = self.clock()
@@ -62,18 +83,15 @@ class CloudWatchStatistics:
             raise ServiceUnavailable(f"the metrics did not answer: {error}") from error
 
 
-def sum_query(name: str, model: str, track: Counted, metric: str) -> "MetricDataQueryTypeDef":
-    """Build the query for a metric's sum in each minute."""
+def sum_query(name: str, metric: str, of: Mapping[str, str]) -> "MetricDataQueryTypeDef":
+    """Build the query for a metric's sum in each minute, of these dimensions."""
     return {
         "Id": name,
         "MetricStat": {
             "Metric": {
                 "Namespace": NAMESPACE,
                 "MetricName": metric,
-                "Dimensions": [
-                    {"Name": "Model", "Value": model},
-                    {"Name": "Track", "Value": track},
-                ],
+                "Dimensions": [{"Name": name, "Value": value} for name, value in of.items()],
             },
             "Period": PERIOD_SECONDS,
             "Stat": "Sum",

@@ -89,6 +89,7 @@ def inference_endpoint(settings: InferSettings, *, streams: bool = False) -> Inf
         cpu_class=cpu_class(),
         log=print_line,
         compose=pipeline_opening(registry.route),
+        count_failed_steps=metrics.count_failed_steps,
         with_cache=answer_caching(settings, settings.answers_table, settings.data_bucket, metrics),
     )
     on_shutdown(settings.aws_lambda_runtime_api, metrics.flush)

@@ -49,6 +49,7 @@ def build() -> LambdaFunction[Proceed]:
         waker=fleet_control(settings, dynamodb),
     )
     metrics, versions = InferenceMetrics(write=print_line), light_versions(settings, registry, s3)
+    versions.count_failed_steps = metrics.count_failed_steps
     answers = None
     if table := settings.answers_table:
         answers = cache(partial(open_answers, settings, table, settings.data_bucket, metrics))

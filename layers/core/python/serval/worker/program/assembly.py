@@ -68,6 +68,7 @@ class WorkerParts:
         retries = Retries(ports.unanswered, executors.pause or stopping.wait, ports.log)
         holdings = Holdings(ports.inbox, retries)
         counts = WorkerCounts(InferenceMetrics(write=ports.log, spare=0))
+        loaded.count_failed_steps = counts.count_failed_steps
         end_attempt = EndAttempt(
             store=ports.store,
             dead_letters=ports.inbox,

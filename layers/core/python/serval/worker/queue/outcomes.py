@@ -1,7 +1,7 @@
 """How a worker's attempts end, and what it counts of them."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from serval.errors import ServalError
@@ -85,6 +85,11 @@ class WorkerCounts:
         """Count requests that were closed."""
         with self._lock:
             self.completed += requests
+
+    def count_failed_steps(self, model: str, steps: Collection[str]) -> None:
+        """Count the steps of a pipeline that failed in one run."""
+        with self._lock:
+            self.metrics.count_failed_steps(model, steps)
 
     def flush(self) -> None:
         """Print the metrics that have not been printed."""
