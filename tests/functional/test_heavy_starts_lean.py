@@ -33,13 +33,13 @@ ENVIRONMENT = {
 def imported(function: str, *layers: Path) -> set[str]:
     """Import a handler in an interpreter that sees nothing else of the repository."""
     paths = [str(ROOT / "functions" / function), *(str(layer) for layer in layers)]
+    return imported_by(f"import sys; sys.path[1:1] = {paths!r}; import handler")
+
+
+def imported_by(program: str) -> set[str]:
+    """Run a program in a fresh interpreter, and name the top modules that it has then."""
     run = subprocess.run(
-        [
-            sys.executable,
-            "-I",
-            "-c",
-            f"import sys; sys.path[1:1] = {paths!r}; import handler; print(*sys.modules)",
-        ],
+        [sys.executable, "-I", "-c", f"{program}; import sys; print(*sys.modules)"],
         env=os.environ | ENVIRONMENT,
         capture_output=True,
         text=True,
@@ -68,3 +68,7 @@ def test_a_function_imports_what_it_needs_and_no_more(function: str, unneeded: s
 @pytest.mark.parametrize("function", ["claim", "conclude", "evaluate", "register"])
 def test_a_rollout_s_steps_start_without_what_their_layers_lack(function: str) -> None:
     assert not imported(function) & NUMERIC
+
+
+def test_a_fleets_worker_leaves_tables_to_the_processes_of_its_shards() -> None:
+    assert "polars" not in imported_by("import serval.bootstrap.worker.worker")

@@ -119,8 +119,8 @@ class Fire:
         lost, old = timestamp(utc_now() - LOST), timestamp(utc_now() - SWEPT)
         if (since or row.updated) >= lost:
             return False
-        aged = replace(row, updated=old, **{AGE.get(row.status, "finished"): old})
-        return self.caller.store.save(row, aged)
+        aged = {"updated": old, AGE.get(row.status, "finished"): old}
+        return self.caller.store.save(row, replace(row, **aged))
 
     def _ended(self) -> int:
         """Count the requests that have ended, those of steps too."""

@@ -26,6 +26,7 @@ from serval.batch.job.job import OutputPiece, ShardRecord
 from serval.batch.job.keys import BY_INPUT, Address, JobKeys, Part, Range
 from serval.batch.job.layout import Layout, ShardItem
 from serval.batch.job.ports import BatchObjects
+from serval.batch.shard.outputs import PartFormat
 from serval.errors import BatchRefused
 
 LEAST_BYTES = 5 * 2**20
@@ -109,7 +110,7 @@ class Join:
         if self.layout.output == "parquet":
             self._join(target, self._parquet(pieces))
         else:
-            begin = [literal_range(self.layout.part_format.header())] if header else []
+            begin = [literal_range(PartFormat.of_layout(self.layout).header())] if header else []
             self._join(target, [*begin, *map(_whole_piece, pieces)])
 
     def errors(
@@ -153,7 +154,7 @@ class Join:
 
     def _parquet(self, pieces: Sequence[OutputPiece]) -> list[Range]:
         if not pieces:
-            return [literal_range(self.layout.part_format.empty())]
+            return [literal_range(PartFormat.of_layout(self.layout).empty())]
         footer = JoinedFooter()
         ranges = [literal_range(MAGIC)]
         at = len(MAGIC)

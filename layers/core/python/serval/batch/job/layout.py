@@ -10,8 +10,7 @@ from typing import Any
 
 from serval.batch.input.find import FoundCompression, FoundFormat
 from serval.batch.job.keys import Source
-from serval.batch.job.options import PLAIN_CSV, CsvOptions
-from serval.batch.shard.outputs import OutputFormat, PartFormat
+from serval.batch.job.options import PLAIN_CSV, CsvOptions, OutputFormat
 from serval.models.signature import TensorSpec
 
 
@@ -96,17 +95,6 @@ class Layout:
         """Whether text is read as stored, so that a shard can begin within a file."""
         rewritten = self.format == "csv" and self.csv.rewritten
         return self.compression == "none" and not rewritten and not self.array
-
-    @property
-    def part_format(self) -> PartFormat:
-        """How the parts are written."""
-        return PartFormat(
-            self.output,
-            self.outputs,
-            self.joined,
-            base64=self.base64,
-            as_json=self.answers_are_json,
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ ENCODINGS = (
     *("windows-1250", "windows-1251", "windows-1252", "macintosh", "cp437", "cp850"),
     *("shift_jis", "euc-jp", "euc-kr", "big5", "gb18030"),
 )
+OutputFormat = Literal["csv", "jsonl", "parquet"]
+"""What a job writes, once it is planned."""
 OUTPUT_FORMATS = ("auto", "csv", "jsonl", "parquet")
 TIMES = ("text", "days", "seconds", "milliseconds", "microseconds", "nanoseconds")
 BYTES_FORMS = ("text", "base64")

@@ -12,9 +12,9 @@ from serval.batch.input.column_refusals import quoted_list
 from serval.batch.input.find import FoundFormat
 from serval.batch.input.parquet.columns import find_binary_column
 from serval.batch.job.layout import Layout
-from serval.batch.job.options import JobOptions
+from serval.batch.job.options import JobOptions, OutputFormat
 from serval.batch.plan.survey import Survey
-from serval.batch.shard.outputs import OutputFormat, column_names
+from serval.batch.shard.outputs import column_names
 from serval.errors import BatchRefused
 from serval.models.signature import Signature, TensorSpec
 from serval.models.version import ModelVersion

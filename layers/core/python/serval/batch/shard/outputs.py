@@ -8,7 +8,7 @@ import math
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import orjson
@@ -19,6 +19,8 @@ from serval.batch.input.parquet.footer import MAGIC, NotParquet, read_footer
 from serval.batch.input.parquet.joined_footer import JoinedFooter
 from serval.batch.input.records import Rows
 from serval.batch.job.job import OutputPiece
+from serval.batch.job.layout import Layout
+from serval.batch.job.options import OutputFormat
 from serval.batch.job.ports import PieceSink
 from serval.errors import BatchRefused
 from serval.foreign import refusing
@@ -26,7 +28,6 @@ from serval.models.signature import TensorSpec
 from serval.models.tensor import DATATYPES, Array, Tensor
 from serval.protocol.json_values import spell_non_finite
 
-OutputFormat = Literal["csv", "jsonl", "parquet"]
 BARE_ROW = b'{"row":'
 """Start of a joined record that was a bare array."""
 
@@ -43,6 +44,17 @@ class PartFormat:
     """Whether BYTES are written in base64."""
     as_json: bool = False
     """Whether BYTES are JSON values, which JSONL has as they are."""
+
+    @classmethod
+    def of_layout(cls, layout: Layout) -> "PartFormat":
+        """Return how a job of this layout is written."""
+        return cls(
+            layout.output,
+            layout.outputs,
+            layout.joined,
+            base64=layout.base64,
+            as_json=layout.answers_are_json,
+        )
 
     def header(self) -> bytes:
         """Return what is written once, before the first part."""

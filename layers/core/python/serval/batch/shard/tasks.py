@@ -5,12 +5,14 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from serval.batch.job.layout import ShardItem
 from serval.batch.job.lifecycle import JobStopped
 from serval.batch.job.ports import JobStore
-from serval.batch.shard.work import ShardWork, do_nothing
+
+if TYPE_CHECKING:  # a fleet's worker, which imports this, leaves shards to processes of their own
+    from serval.batch.shard.work import ShardWork
 
 CAUSE_CHARACTERS = 2_000
 ENDLESS = float("inf")
@@ -19,6 +21,10 @@ LOST = "ShardLost"
 TaskOutcome = Literal["done", "stale", "given back", "unanswered"]
 """What becomes of the message: deleted for the first two, else seen again, after a while if AWS did
 not answer."""
+
+
+def do_nothing() -> None:
+    """Do nothing."""
 
 
 class StaleToken(Exception):
@@ -100,7 +106,7 @@ class TaskHeartbeat:
 class ShardTasks:
     """Works on shards that come as messages."""
 
-    work: ShardWork
+    work: "ShardWork"
     store: JobStore
     tasks: Tasks
     beat_seconds: float

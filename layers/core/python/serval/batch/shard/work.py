@@ -17,7 +17,7 @@ from serval.batch.job.ports import BatchObjects, JobStore, PieceSink
 from serval.batch.shard.answers import PipelineRows, TaskModel
 from serval.batch.shard.detections import Detections, SendDetails
 from serval.batch.shard.engine import Progress, ShardEngine
-from serval.batch.shard.outputs import part_sink
+from serval.batch.shard.outputs import PartFormat, part_sink
 from serval.batch.shard.reader import ReadPosition, Resume, ShardReader
 from serval.batch.shard.watch import ShardWatch
 from serval.clock import Clock, timestamp, utc_now
@@ -178,7 +178,7 @@ class ShardWork:
             model=self._model(loaded, watch),
             outputs=layout.outputs,
             batch_rows=layout.batch_rows,
-            part=layout.part_format,
+            part=PartFormat.of_layout(layout),
             clock=self.timer,
             should_stop=watch.should_stop,
             after_block=watch.after_block,
