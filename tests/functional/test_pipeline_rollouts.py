@@ -227,3 +227,33 @@ def test_uploads_without_a_pipeline_are_handed_on_as_before(stage: Stage) -> Non
     upload = stage.claim.claim(event, "owner")["upload"]
     assert upload.keys() == {"model", "rollout", "files"}
     assert Upload.from_json(upload).used == ()
+
+
+OF_A_TASK = """
+name: twice
+task: text-classification
+golden: golden.jsonl
+steps: [{name: once, model: scaling, input: {x: '[[$length(text), 2, 3]]'}}]
+output: '{"label": text, "score": once.y[0][0]}'
+"""
+
+
+def test_golden_requests_of_a_task_are_in_its_words(stage: Stage) -> None:
+    def lines(score: float, **more: Any) -> bytes:
+        request = {"inputs": "five!", **more}
+        return json.dumps(
+            {"request": request, "answer": [[{"label": "five!", "score": score}]]}
+        ).encode()
+
+    assert publish(stage, OF_A_TASK, golden_jsonl=lines(10.0)).status == "promoted"
+    record = stage.registry.version("twice", "1")
+    assert record.task == "text-classification"
+    assert record.measurements["steps_p50_ms"].keys() == {"once"}
+    assert ModelVersion.from_json(record.to_json()) == record
+    reason = publish(stage, OF_A_TASK, "u2", golden_jsonl=lines(11.0)).reason
+    assert reason.startswith("golden.jsonl line 1: answer[0][0].score: 10 given, 11 expected")
+    unknown = publish(stage, OF_A_TASK, "u3", golden_jsonl=lines(10.0, tokens=3)).reason
+    assert "golden.jsonl line 1: parameter 'tokens': 3 given" in unknown
+    other = OF_A_TASK.replace('"label": text', '"label": $lookup({"a": 1}, "a")')
+    reason = publish(stage, other, "u4", golden_jsonl=lines(10.0)).reason
+    assert "line 1: model 'twice' version 'candidate' failed: output: [0].label: 1 given" in reason

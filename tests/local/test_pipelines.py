@@ -198,7 +198,7 @@ def test_hugging_face_s_client_takes_a_cascade_for_a_model(
 ) -> None:
     asked = InferenceClient(model=f"{stage.api_url}/models/cascade", token=stage.api_key)
     line = golden_line("cascade")
-    found = asked.text_classification(line["request"]["inputs"]["text"])
+    found = asked.text_classification(line["request"]["inputs"])
     expected = [(one["label"], pytest.approx(one["score"], abs=1e-4)) for one in line["answer"][0]]
     assert [(one.label, one.score) for one in found] == expected
 

@@ -17,11 +17,7 @@ HOURS = WINDOW.total_seconds() / 3600
 
 def tree(value: Value) -> RenderableType:
     """Render what the output is made of; a step that was shown already is only named again."""
-    head = f"{value['pipeline']} version {value['version']}"
-    if value["description"]:
-        head += f": {value['description']}"
-    head += write_measurement(value)
-    grown = Tree(Text(head))
+    grown = Tree(Text(write_head(value)))
     steps = {step["name"]: step for step in value["steps"]}
     inputs = {each["name"]: each for each in value["inputs"]}
     shown: set[str] = set()
@@ -46,6 +42,14 @@ def tree(value: Value) -> RenderableType:
     for name in steps.keys() - shown:
         grow(grown, name)
     return grown
+
+
+def write_head(value: Value) -> str:
+    """Write what a pipeline is on one line."""
+    about = f": {value['description']}" if value["description"] else ""
+    task = f" · {value['task']}" if "task" in value else ""
+    head = f"{value['pipeline']} version {value['version']}{about}{task}"
+    return head + write_measurement(value)
 
 
 def describe_step(step: Value) -> str:

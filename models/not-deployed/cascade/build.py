@@ -35,7 +35,7 @@ def build(folder: Path = HERE) -> str:
         )
     ]
     lines = [
-        json.dumps({"request": {"inputs": {"text": text}}, "answer": [answer]})
+        json.dumps({"request": {"inputs": text}, "answer": [answer]})
         for text, answer in zip(held_out, answers, strict=True)
     ]
     (folder / "golden.jsonl").write_text("\n".join(lines) + "\n")

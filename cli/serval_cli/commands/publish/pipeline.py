@@ -73,6 +73,8 @@ def describe_pipeline(
         raise CommandFailed(f"model {model!r} version {record.version} is no pipeline")
     definition = PipelineDefinition.from_json(record.bundle)
     plan = make_plan(definition)
+    output_reads = {name for read in plan.reading.values() for name in read.names}
+    read = output_reads.union(*(planned.reads for planned in plan.steps.values()))
     listed = {step["name"]: step for step in pipeline_steps(record)}
     taken = record.measurements.get("steps_p50_ms", {})
     return {
@@ -80,7 +82,12 @@ def describe_pipeline(
         "version": record.version,
         "description": record.bundle.get("description", ""),
         **measure(record.measurements.get("p50_ms")),
-        "inputs": [spec.to_json() for spec in record.signature.inputs],
+        **({"task": definition.task} if definition.task else {}),
+        "inputs": [
+            spec.to_json()
+            for spec in definition.inputs
+            if spec.name in read or not definition.says(spec.name)
+        ],
         "steps": [
             {
                 **listed[step.name],
@@ -92,7 +99,7 @@ def describe_pipeline(
             for step in definition.steps
         ],
         "output": definition.output,
-        "output_reads": sorted({name for read in plan.reading.values() for name in read.names}),
+        "output_reads": sorted(output_reads),
         "outputs": [spec.to_json() for spec in record.signature.outputs],
     }
 

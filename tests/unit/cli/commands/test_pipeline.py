@@ -54,6 +54,21 @@ flowchart LR
 """
 
 
+OF_A_TASK = """
+name: sums
+task: tabular-regression
+steps:
+  - {name: first, model: one, input: {x: '[[args.a, args.b]]'}}
+output: first.y[0][0]
+"""
+TREE_OF_A_TASK = """\
+sums version 2 · tabular-regression
+└── output: first.y[0][0]
+    └── first: model one
+        └── args: input, BYTES [1]
+"""
+
+
 @dataclass
 class RecordedErrors:
     """``PipelineStatistics``: how often the pipeline and its steps have failed."""
@@ -109,6 +124,15 @@ def show(terminal: Terminal, *words: str) -> Ended:
 
 def test_a_pipeline_is_shown_as_a_tree(terminal: Terminal) -> None:
     assert show(terminal, "sums").out == TREE
+
+
+def test_a_pipeline_of_a_task_is_shown_with_the_inputs_that_it_reads(
+    terminal: Terminal, edge: InMemoryEdge
+) -> None:
+    publish_pipeline(edge, OF_A_TASK, "2")
+    assert show(terminal, "sums").out == TREE_OF_A_TASK
+    value = show(terminal, "sums", "--json").value
+    assert [each["name"] for each in value["inputs"]] == ["args"]
 
 
 def test_a_pipeline_is_shown_as_mermaid(terminal: Terminal) -> None:

@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from serval.inference.loaded import LoadedVersions
-from serval.inference.runtimes import Model
+from serval.inference.runtimes import ComposedModel
 from serval.models.route import KnownStables, Route
 from serval.models.version import ModelVersion
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def pipeline_opening(
     read: Callable[[str], Route | None], machine: "Machine | None" = None
-) -> Callable[[ModelVersion, LoadedVersions], Model]:
+) -> Callable[[ModelVersion, LoadedVersions], ComposedModel]:
     """Build what opens a pipeline, given what reads a model's route.
 
     Parameters
@@ -31,7 +31,7 @@ def open_pipeline(
     record: ModelVersion,
     versions: LoadedVersions,
     machine: "Machine | None" = None,
-) -> Model:
+) -> ComposedModel:
     """Open a pipeline over the versions that are loaded here, or what hands its requests over."""
     if record.durable:
         # Imported for a version that is one, as below.

@@ -7,7 +7,14 @@ import json
 from collections.abc import Collection, Iterator
 from typing import Annotated, Any, Self
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    JsonValue,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from serval.bundles.bundle import (
     BundlePath,
@@ -18,6 +25,7 @@ from serval.bundles.bundle import (
     expect_distinct,
 )
 from serval.bundles.cache_section import CacheSection
+from serval.bundles.task_section import PipelineTaskSection, expand_task
 from serval.models.storage import VERSION
 from serval.models.version import PIPELINE
 from serval.pipelines.definition import (
@@ -174,7 +182,10 @@ class Pipeline(Section):
     """The name that clients call."""
     description: Annotated[str, Field(max_length=1000)] = ""
     """One line for people."""
-    inputs: Annotated[tuple[PipelineInput, ...], Field(min_length=1, max_length=50)]
+    task: Annotated[PipelineTaskSection, BeforeValidator(expand_task)] | None = None
+    """The task of which the pipeline is a model, in the place of ``inputs``: its inputs are the
+    task's, and its output is what the task answers to one of them."""
+    inputs: Annotated[tuple[PipelineInput, ...], Field(min_length=1, max_length=50)] | None = None
     """Tensors of a request."""
     steps: Annotated[tuple[PipelineStep, ...], Field(min_length=1, max_length=MOST_STEPS)]
     """What is done; a step runs once what its expressions read is there."""
@@ -192,6 +203,32 @@ class Pipeline(Section):
     schedules: Annotated[tuple[Schedule, ...], Field(max_length=100)] = ()
     """Batch jobs that start by the clock, from the next deploy on."""
 
+    @field_validator("inputs")
+    @classmethod
+    def _check_inputs(
+        cls, inputs: tuple[PipelineInput, ...] | None, info: ValidationInfo
+    ) -> tuple[PipelineInput, ...] | None:
+        if info.data.get("task") is not None and inputs is not None:
+            raise ValueError(
+                f"'task: {info.data['task'].name}' is given too, whose inputs are the pipeline's"
+            )
+        return inputs
+
+    @field_validator("output")
+    @classmethod
+    def _check_output(cls, output: str | dict[str, str], info: ValidationInfo) -> Any:
+        if info.data.get("task") is not None and not isinstance(output, str):
+            raise ValueError(
+                f"an expression expected, which is what {info.data['task'].name} answers"
+            )
+        return output
+
+    @model_validator(mode="after")
+    def _check_takes(self) -> Self:
+        if self.task is None and self.inputs is None:
+            raise ValueError("'inputs' is missing, or 'task' in its place")
+        return self
+
     @model_validator(mode="after")
     def _check_schedule_names(self) -> Self:
         expect_distinct(self.schedules, "schedules")
@@ -205,7 +242,9 @@ class Pipeline(Section):
     def to_json(self) -> dict[str, Any]:
         """Return ``pipeline.yaml`` as plain JSON values, as the record of a version has it."""
         steps = [step.to_json() for step in self.steps]
-        return {**self.model_dump(mode="json"), "steps": steps, "runtime": {"kind": PIPELINE}}
+        absent = {name for name in ("task", "inputs") if getattr(self, name) is None}
+        plain = self.model_dump(mode="json", exclude=absent)
+        return {**plain, "steps": steps, "runtime": {"kind": PIPELINE}}
 
 
 def json_schema() -> dict[str, Any]:

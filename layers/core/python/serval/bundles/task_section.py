@@ -8,8 +8,9 @@ from serval.bundles.event_options import EventOptions
 from serval.bundles.generation_options import GenerationOptions
 from serval.bundles.image_options import ImageOptions
 from serval.bundles.sound_options import SoundOptions
-from serval.models.task_signature import LABELLING
+from serval.models.task_signature import LABELLING, WITHOUT_PIPELINES
 from serval.tasks.catalogue import TASKS
+from serval.yaml_files import Section
 
 
 def check_task(name: str) -> str:
@@ -62,3 +63,28 @@ class TaskSection(ImageOptions, SoundOptions, GenerationOptions):
         if self.events is not None and self.name not in LABELLING:
             raise ValueError(f"'events' is for tasks that give labels: {', '.join(LABELLING)}")
         return self
+
+
+FOR_PIPELINES = sorted(TASKS.keys() - WITHOUT_PIPELINES)
+
+
+def check_pipeline_task(name: str) -> str:
+    """Refuse a task of which no pipeline is a model."""
+    if check_task(name) in WITHOUT_PIPELINES:
+        raise ValueError(
+            f"no pipeline is a model of {name}: 'inputs' expected, or one of "
+            f"{', '.join(FOR_PIPELINES)}"
+        )
+    return name
+
+
+PipelineTaskName = Annotated[
+    str, AfterValidator(check_pipeline_task), WithJsonSchema({"enum": FOR_PIPELINES})
+]
+
+
+class PipelineTaskSection(Section):
+    """The task of which a pipeline is a model; ``task: NAME`` is short for ``{name: NAME}``."""
+
+    name: PipelineTaskName
+    """The task, as the Hugging Face hub names it."""

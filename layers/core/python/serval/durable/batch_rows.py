@@ -71,7 +71,7 @@ class RequestedRows:
         """
         in_json = self.record.answers_in_json
         calls = [
-            RowsCall(each, [ANSWER_SPEC] if in_json else outputs)
+            RowsCall(each, self._answer_specs if in_json else outputs)
             for each in (split_rows(inputs) if in_json else [inputs])
         ]
         try:
@@ -82,6 +82,11 @@ class RequestedRows:
             raise
         answers = [call.answer or () for call in calls]
         return join_rows(answers) if in_json else list(answers[0])
+
+    @property
+    def _answer_specs(self) -> Sequence[TensorSpec]:
+        """What one row's answer in JSON is called: as its task has it, if it stands for one."""
+        return [ANSWER_SPEC] if self.record.task is None else self.record.signature.outputs
 
     def _await(self, calls: Sequence[RowsCall]) -> None:
         for call in calls:

@@ -23,6 +23,7 @@ class DurablePipeline:
 
     record: ModelVersion
     machine: Machine | None = None
+    task: None = None
 
     def run(self, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> list[Tensor]:
         """Refuse to run in one process.

@@ -31,6 +31,7 @@ from serval.pipelines.model import StepVersions
 from serval.pipelines.plan import PipelinePlan, make_plan
 from serval.pipelines.postponed import StepPostponed
 from serval.pipelines.run_values import Value
+from serval.pipelines.tasks.run_inputs import complete_inputs
 from serval.protocol.request import InferenceRequest
 from serval.protocol.response import InferenceResponse, write_response
 from serval.requests import lifecycle
@@ -109,9 +110,9 @@ class Proceed:
         begun = known.started if known and known.status == "running" else timestamp(self.clock())
         record = StepRecord(name=name, status="running", started=begun)
         planned = work.plan.steps[name]
-        run = self._step_run(work, planned.reads)
         asks = StepAsks(self.requests, row, name)
         try:
+            run = self._step_run(work, planned.reads)
             value = run.value(name, asks)
         except StepPostponed as waits:
             noted = self._note(record, known, run)
@@ -198,7 +199,7 @@ class Proceed:
         return StepRun(
             work.record,
             work.plan,
-            {tensor.name: tensor for tensor in work.request.inputs},
+            complete_inputs(work.plan.definition.task, work.request.inputs),
             self.stable,
             self.versions,
             self.registry.version,

@@ -26,6 +26,7 @@ from serval.pipelines.run_values import RunValues, Value
 from serval.pipelines.step_times import StepTimes
 from serval.protocol.binary_tensors import bytes_array
 from serval.tasks.call import write_json
+from serval.tasks.tensors import write_answer_tensors
 
 
 @dataclass(slots=True)
@@ -64,7 +65,7 @@ class FleetVersions:
         if not runs_elsewhere(record):
             return self.versions.get(model, version)
         send = partial(self._send, record)
-        if record.durable:
+        if record.durable and record.task is None:
             return Loaded.elsewhere(record, AskedPipeline(send))
         return as_loaded(record, send)
 
@@ -147,6 +148,8 @@ class StepRun:
         """
         model = PipelineModel(self.record, self.plan, self.versions, self.stable)
         run = self._run(model.bind, model)
+        if self.plan.definition.task is not None:
+            return write_answer_tensors([run.output_json()])
         if self.record.answers_in_json:
             body = write_json(run.output_json())
             return [Tensor(ANSWER_SPEC.name, "BYTES", bytes_array([body], [1]))]

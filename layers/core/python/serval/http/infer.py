@@ -172,7 +172,8 @@ class InferEndpoint:
     def _goes_in_pieces(self, call: HttpCall, loaded: Loaded) -> bool:
         """Return whether an answer is a stream: since it has to be, or may be and can."""
         if call.takes_stream:
-            return self.streams and loaded.record.task == "text-generation"
+            is_graph = loaded.record.runtime != PIPELINE
+            return self.streams and is_graph and loaded.record.task == "text-generation"
         return call.wants_stream and loaded.record.runtime != "python"
 
     def _stream(

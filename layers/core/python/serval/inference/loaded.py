@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from serval.errors import ArtifactUnavailable, InferenceFailed, ModelTooLarge, UnsupportedFeature
-from serval.inference.runtimes import ArtifactUnreadable, Model, OpenModel
+from serval.inference.runtimes import ArtifactUnreadable, ComposedModel, Model, OpenModel
 from serval.inference.version_task import open_version_task
 from serval.models.signature import TensorSpec
 from serval.models.version import PIPELINE, Form, ModelVersion
@@ -127,7 +127,7 @@ def nobody_else(record: ModelVersion) -> Model | None:
     return None
 
 
-def refuse_pipeline(record: ModelVersion, versions: "LoadedVersions") -> Model:
+def refuse_pipeline(record: ModelVersion, versions: "LoadedVersions") -> ComposedModel:
     """Refuse a pipeline where none runs."""
     raise UnsupportedFeature(
         f"model {record.model!r} is a pipeline, which nothing runs here: its calls, async requests "
@@ -155,7 +155,7 @@ class LoadedVersions:
     """Lets go what is not to be loaded any more."""
     elsewhere: Callable[[ModelVersion], Model | None] = nobody_else
     """Finds what asks another process to run a version; None: it is loaded here."""
-    compose: Callable[[ModelVersion, "LoadedVersions"], Model] = refuse_pipeline
+    compose: Callable[[ModelVersion, "LoadedVersions"], ComposedModel] = refuse_pipeline
     """Opens a pipeline, whose steps are loaded from here too."""
     with_cache: Callable[[Loaded, int, str, "dict[str, Outcome]"], Loaded] = without_cache
     """Has a version's answers kept for some seconds, and notes what comes of it under a name."""
@@ -205,8 +205,7 @@ class LoadedVersions:
         if held is not None:
             self._held.move_to_end((model, version))
             return held
-        started = self.clock()
-        record = self.find(model, version)
+        started, record = self.clock(), self.find(model, version)
         if (distant := self.elsewhere(record)) is not None:
             return Loaded.elsewhere(record, distant)
         if record.runtime == PIPELINE:
@@ -225,9 +224,10 @@ class LoadedVersions:
             raise InferenceFailed(*key, "the pipeline calls itself")
         self._opening.add(key)
         try:
-            loaded = Loaded.elsewhere(record, self.compose(record, self))
+            model = self.compose(record, self)
         finally:
             self._opening.remove(key)
+        loaded = Loaded.elsewhere(record, model, model.task)
         return replace(loaded, load_ms=(self.clock() - started) * 1e3)
 
     def _load_best(self, record: ModelVersion, started: float) -> Loaded:

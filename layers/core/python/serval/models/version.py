@@ -19,6 +19,7 @@ from serval.models.task_signature import (
     OPENAI_TASKS,
     batch_signature,
     is_batched,
+    takes_table,
     task_signatures,
 )
 
@@ -112,6 +113,8 @@ class ModelVersion:
     @property
     def speaks_openai(self) -> bool:
         """Whether it answers calls of OpenAI's API: by its task, or its inference server."""
+        if self.runtime == PIPELINE:
+            return False
         return self.task in OPENAI_TASKS or self.has_openai_server
 
     @property
@@ -124,6 +127,8 @@ class ModelVersion:
     @property
     def more_signatures(self) -> tuple[Signature, ...]:
         """What requests may have instead of the graph's tensors."""
+        if self.runtime == PIPELINE:
+            return ()  # of one that stands for a task, the signature is the task's
         of_task = () if self.task is None else task_signatures(self.task)
         return (*of_task, OPENAI_SIGNATURE) if self.speaks_openai else of_task
 
@@ -137,7 +142,7 @@ class ModelVersion:
     @property
     def task_files(self) -> tuple[str, ...]:
         """Paths of the files that a task may read: all but the graph, its data, and our own."""
-        if self.task is None:
+        if self.task is None or self.runtime == PIPELINE:
             return ()
         ours = {*self.artifact_files, "model.yaml", self.bundle.get("golden")}
         return tuple(file.path for file in self.files if file.path not in ours)
@@ -197,7 +202,10 @@ class ModelVersion:
     @property
     def batch_task(self) -> str | None:
         """The task whose inputs batch jobs bring; None: they bring tensors."""
-        return self.task if self.task is not None and is_batched(self.task) else None
+        if self.task is None or not is_batched(self.task):
+            return None
+        # Only a graph says which columns a table has.
+        return None if self.runtime == PIPELINE and takes_table(self.task) else self.task
 
     @property
     def answers_in_json(self) -> bool:

@@ -1,11 +1,11 @@
 """Check a pipeline against the versions that its steps call, before it becomes a version."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from serval.models.signature import Signature, TensorSpec
-from serval.models.task_signature import NAMES
+from serval.models.task_signature import NAMES, PARAMETERS, task_signature
 from serval.models.version import ANSWER_SPEC, ModelVersion
 from serval.pipelines.calls import CallRefused, StepCall, find_call
 from serval.pipelines.definition import PIPELINE_YAML, place_of
@@ -13,6 +13,8 @@ from serval.pipelines.expressions import Expression
 from serval.pipelines.plan import OF_THE_WHOLE, PipelinePlan
 from serval.pipelines.planned_step import PlannedStep
 from serval.pipelines.shapes import ANSWERS, ANY, SCALAR, Shape, merge
+from serval.pipelines.tasks.answers import missing_field
+from serval.tasks.parameter_rules import known_parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +41,19 @@ class PipelineCheck:
         definition = self.plan.definition
         for name in self.plan.order:
             self._given[name] = self._step(self.plan.steps[name])
-        return Signature(definition.inputs, self._outputs())
+        outputs = self._outputs()
+        if definition.task is not None:
+            return task_signature(definition.task)
+        return Signature(definition.inputs, outputs)
 
     @property
     def _inputs(self) -> Mapping[str, TensorSpec]:
         return {spec.name: spec for spec in self.plan.definition.inputs}
 
     def _shapes(self) -> dict[str, Shape]:
-        shapes: dict[str, Shape] = dict.fromkeys(self._inputs, SCALAR)
+        shapes = dict(self.plan.definition.input_shapes())
+        if (task := self.plan.definition.task) is not None:
+            shapes[PARAMETERS] = dict.fromkeys(known_parameters(task), ANY)
         shapes |= dict.fromkeys((n for n in self.plan.order), ANY)
         return shapes | {name: given.shape for name, given in self._given.items()}
 
@@ -200,8 +207,10 @@ class PipelineCheck:
         """Check the output; return its tensors, or the one that JSON is written in."""
         shapes = self._shapes()
         for where, expression in self.plan.outputs.items():
-            for mistake in expression.reads(shapes).mistakes:
-                self.reasons.append(f"{PIPELINE_YAML}: {where}: {expression.text!r}: {mistake}")
+            read = expression.reads(shapes)
+            mistakes = read.mistakes or self._answer_mistakes(read.shape)
+            for mistake in mistakes:
+                self.reasons.append(f"{PIPELINE_YAML}: {where}: {expression.shown!r}: {mistake}")
         if isinstance(self.plan.definition.output, str):
             whole = self.plan.outputs["output"]
             given = self._given.get(whole.source or "")
@@ -221,6 +230,17 @@ class PipelineCheck:
                 else:
                     found[where] = spec
         return tuple(self._name_output(where, spec) for where, spec in found.items())
+
+    def _answer_mistakes(self, shape: Shape) -> Sequence[str]:
+        """List why the output cannot be what the task answers."""
+        definition = self.plan.definition
+        if definition.task is None:
+            return ()
+        given = self._given.get(self.plan.outputs["output"].source or "")
+        if given is not None and given.tensors is not None:
+            return (f"gives tensors, and {definition.task} answers in JSON",)
+        missing = missing_field(definition.task, shape)
+        return () if missing is None else (f"has no {missing!r}, which {definition.task} answers",)
 
     def _name_output(self, where: str, spec: TensorSpec) -> TensorSpec:
         name = where.removeprefix("output.")

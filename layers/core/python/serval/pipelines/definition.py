@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from serval.models.signature import TensorSpec
+from serval.models.task_signature import PARAMETERS
 from serval.pipelines.ensembles import cache_seconds, make_parts
+from serval.pipelines.shapes import SCALAR, Shape
 from serval.pipelines.steps import MapDefinition, StepDefinition
+from serval.pipelines.tasks.inputs import input_shapes, task_inputs
 
 PIPELINE_YAML = "pipeline.yaml"
 STEP_NAME = re.compile(r"(?!(?:and|or|in|true|false|null|function)\Z)[A-Za-z_][A-Za-z0-9_]{0,62}")
@@ -29,15 +32,31 @@ class PipelineDefinition:
     steps: tuple[StepDefinition, ...]
     output: str | Mapping[str, str]
     """An expression, or the names of output tensors → where each comes from."""
+    task: str | None = None
+    """The task that it stands for, whose inputs are its own; None: it declares its inputs."""
 
     @classmethod
     def from_json(cls, bundle: Mapping[str, Any]) -> "PipelineDefinition":
         """Read ``pipeline.yaml`` as the record of a version has it."""
+        section: Mapping[str, Any] = bundle.get("task") or {}
+        task = section.get("name")
+        inputs = () if task else (TensorSpec.from_json(each) for each in bundle["inputs"])
         return cls(
-            tuple(TensorSpec.from_json(each) for each in bundle["inputs"]),
+            task_inputs(task) if task else tuple(inputs),
             tuple(_read_step(each, index) for index, each in enumerate(bundle["steps"])),
             bundle["output"],
+            task,
         )
+
+    def input_shapes(self) -> Mapping[str, Shape]:
+        """Return what is known of each input before a run."""
+        if self.task is not None:
+            return input_shapes(self.task)
+        return dict.fromkeys((spec.name for spec in self.inputs), SCALAR)
+
+    def says(self, name: str) -> bool:
+        """Return whether an input is what a call of the task says beside its input."""
+        return self.task is not None and name == PARAMETERS
 
     def outputs(self) -> Sequence[tuple[str, str]]:
         """List the expressions of the output, each after its place."""

@@ -20,8 +20,11 @@ from serval.pipelines.plan import PipelinePlan, make_plan
 from serval.pipelines.planned_step import PlannedStep
 from serval.pipelines.run import SECOND, BoundStep, PipelineRun, StepGoneWrong
 from serval.pipelines.run_values import RunValues
+from serval.pipelines.shapes import ANY
 from serval.pipelines.step_times import StepTimes
+from serval.pipelines.tasks.run_inputs import complete_inputs
 from serval.protocol.binary_tensors import bytes_array
+from serval.tasks.task import Task
 
 if TYPE_CHECKING:
     from serval.inference.kept_answers import Outcome
@@ -61,10 +64,20 @@ class PipelineModel:
     _running: bool = False
     """A step of a step may ask it: what a pipeline calls can change after it was checked."""
 
+    task: Task | None = field(init=False)
+    """What the pipeline stands for; None: it has inputs of its own."""
     _gives_json: bool = field(init=False)
 
     def __post_init__(self) -> None:
+        name = self.plan.definition.task
+        self.task = None if name is None else self._open_task(name)
         self._gives_json = self.record.answers_in_json
+
+    def _open_task(self, name: str) -> Task:
+        # Imported for a pipeline of a task.
+        from serval.pipelines.tasks.pipeline_task import PipelineTask
+
+        return PipelineTask(name, self.answer_each)
 
     @classmethod
     def open(
@@ -95,6 +108,11 @@ class PipelineModel:
         InferenceFailed, InvalidInputs, ServiceUnavailable
             Naming the step.
         """
+        if self.task is not None:
+            # Imported for a pipeline of a task.
+            from serval.tasks.tensors import run_task
+
+            return run_task(self.task, inputs)
         if self._gives_json:
             # Imported for answers in JSON.
             from serval.tasks.call import write_json
@@ -108,11 +126,22 @@ class PipelineModel:
         """Return the answer in JSON; raise as ``run`` does."""
         return self._run(inputs).output_json()
 
+    def answer_each(self, calls: Sequence[Sequence[Tensor]]) -> list[Any]:
+        """Return the answer to each of several calls, and keep the times of all."""
+        times, answers = StepTimes(), []
+        for inputs in calls:
+            try:
+                answers.append(self.answer(inputs))
+            finally:
+                times.add(self.times)
+                self.times = times
+        return answers
+
     def _run(self, inputs: Sequence[Tensor]) -> PipelineRun:
         if self._running:
             raise StepGoneWrong(f"pipeline {self.record.model!r} calls itself")
         self.times = StepTimes()
-        given = RunValues(self.plan, {tensor.name: tensor for tensor in inputs})
+        given = RunValues(self.plan, complete_inputs(self.plan.definition.task, inputs))
         run = PipelineRun(self.record, given, self.bind, self.times, self.clock)
         self._running = True
         try:
@@ -153,7 +182,7 @@ class PipelineModel:
                 known.get(name, TensorSpec(name, "BYTES", (-1,))),
                 known,
                 expression,
-                planned.reading.get(f"input.{name}"),
+                planned.reading.get(f"input.{name}") or expression.reads({name: ANY}),
             )
             for name, expression in call.inputs.items()
         )

@@ -13,8 +13,9 @@ from serval.pipelines.expressions import (
 )
 from serval.pipelines.order import StepsInACircle, find_wanted, order_steps
 from serval.pipelines.planned_step import PlannedStep
-from serval.pipelines.shapes import ANY, SCALAR, Shape
+from serval.pipelines.shapes import ANY, Shape
 from serval.pipelines.steps import StepDefinition
+from serval.pipelines.tasks.answers import ANSWER_RULES
 
 OF_THE_WHOLE = ("map", "when")
 """Expressions that are evaluated once, and not for each item of a map."""
@@ -68,10 +69,12 @@ def make_plan(definition: PipelineDefinition) -> PipelinePlan:
     reasons = list(_name_reasons(definition))
     fallbacks = {step.fallback: step.name for step in definition.steps if step.fallback}
     names = [step.name for step in definition.steps if step.name not in fallbacks]
-    known = {spec.name: SCALAR for spec in definition.inputs}
+    known = definition.input_shapes()
     shapes: dict[str, Shape] = {**known, **dict.fromkeys(names, ANY)}
-    alone = {step.name: _plan_step(step, shapes, known, reasons) for step in definition.steps}
-    outputs = _parse(definition.outputs(), f"{PIPELINE_YAML}: ", reasons)
+    # Steps take a task's parameters by an expression alone.
+    offered = {name: shape for name, shape in known.items() if not definition.says(name)}
+    alone = {step.name: _plan_step(step, shapes, offered, reasons) for step in definition.steps}
+    outputs = _parse(definition, f"{PIPELINE_YAML}: ", reasons)
     given = _read(outputs, shapes, f"{PIPELINE_YAML}: ", reasons)
     reasons += _fallback_reasons(definition)
     if reasons:
@@ -127,13 +130,16 @@ def _plan_step(
     return PlannedStep(step, parsed, reading, reads, tuple(parts))
 
 
-def _parse(
-    texts: Sequence[tuple[str, str]], place: str, reasons: list[str]
-) -> dict[str, Expression]:
+def _parse(definition: PipelineDefinition, place: str, reasons: list[str]) -> dict[str, Expression]:
+    """Parse the output; of a task that answers with a list, nothing found is a list of nothing."""
+    in_list = definition.task is not None and ANSWER_RULES[definition.task].is_list
     parsed = {}
-    for name, text in texts:
+    for name, text in definition.outputs():
         try:
-            parsed[name] = parse_expression(text)
+            parsed[name] = found = parse_expression(text)
+            if in_list and (found.source is None or found.part is not None):
+                # Parentheses: a list in brackets would be an item of the list otherwise.
+                parsed[name] = parse_written(f"[({text}\n)]", text)
         except ExpressionWrong as wrong:
             reasons.append(f"{place}{name}: {wrong}")
     return parsed
@@ -147,7 +153,7 @@ def _read(
 ) -> dict[str, Read]:
     found = {name: expression.reads(known) for name, expression in expressions.items()}
     for name, read in found.items():
-        text = expressions[name].text
+        text = expressions[name].shown
         reasons += [f"{place}{name}: {text!r}: {mistake}" for mistake in read.mistakes]
     return found
 

@@ -207,7 +207,7 @@ class PipelineRun:
             from serval.pipelines.task_step import answer_task
 
             given = {s.name: self.given.word(e, read) for s, _, e, read in bound.inputs}
-            return Value(json=answer_task(loaded, given))
+            return Value(json=answer_task(loaded, given, self.times))
         tensors = [self.given.tensor(*each) for each in bound.inputs]
         if loaded.record.runtime == PIPELINE:
             return self._ask_pipeline(loaded, tensors, bound)
@@ -227,13 +227,8 @@ class PipelineRun:
 
     def output_json(self) -> Any:
         """Return the answer in JSON."""
-        plan = self.given.plan
-        expression = plan.outputs["output"]
-        source = expression.source
-        if source in plan.steps and source not in self.given.values:
-            return None
         try:
-            return self.given.evaluate(expression, plan.reading["output"])
+            return self.given.evaluate_output()
         except ExpressionWrong as wrong:
             raise self._output_failure(f"output: {wrong}") from wrong
 

@@ -6,9 +6,12 @@ from typing import Any
 
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
-from serval.pipelines.expressions import Expression, Read
+from serval.pipelines.expressions import Expression, ExpressionWrong, Read
 from serval.pipelines.plan import PipelinePlan
 from serval.pipelines.planned_step import PlannedStep
+from serval.pipelines.tasks.answers import check_answer
+from serval.pipelines.tasks.inputs import is_object
+from serval.pipelines.tasks.run_inputs import read_object
 from serval.pipelines.values import ONE, make_tensor, tensor_json
 from serval.protocol.request import check_tensor
 
@@ -80,7 +83,8 @@ class RunValues:
         if source is None:
             return None
         if part is None:
-            return self.inputs.get(source)
+            is_json = is_object(self.plan.definition.task, source)
+            return None if is_json else self.inputs.get(source)
         value = self.values.get(source)
         return None if value is None or value.tensors is None else value.tensors.get(part)
 
@@ -94,6 +98,23 @@ class RunValues:
     def evaluate_at(self, planned: PlannedStep, place: str) -> Any:
         """Evaluate an expression of a step."""
         return self.evaluate(planned.expressions[place], planned.reading[place])
+
+    def evaluate_output(self) -> Any:
+        """Return the answer in JSON; None if it is a step's that was skipped.
+
+        Raises
+        ------
+        ExpressionWrong
+            If there is none, or it is not what the pipeline's task answers.
+        """
+        plan = self.plan
+        expression, task = plan.outputs["output"], plan.definition.task
+        if (source := expression.source) in plan.steps and source not in self.values:
+            if task is not None:
+                raise ExpressionWrong(f"step {source!r} was skipped by its 'when'")
+            return None
+        found = self.evaluate(expression, plan.reading["output"])
+        return found if task is None else check_answer(task, found)
 
     def evaluate(self, expression: Expression, read: Read | None) -> Any:
         """Evaluate an expression over what it reads."""
@@ -126,5 +147,8 @@ class RunValues:
         """Return a tensor as JSON, which is made once in a run."""
         key = name, part or ""
         if key not in self._views:
-            self._views[key] = tensor_json(tensor, self._shape(name, part))
+            if part is None and is_object(self.plan.definition.task, name):
+                self._views[key] = read_object(tensor)
+            else:
+                self._views[key] = tensor_json(tensor, self._shape(name, part))
         return self._views[key]

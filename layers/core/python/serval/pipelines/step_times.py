@@ -22,6 +22,19 @@ class StepTimes:
     """Steps that failed, or one of whose models did, even if something stood in for them."""
     _nested_hit: bool = False
 
+    def add(self, other: "StepTimes") -> None:
+        """Add those of another run of the same pipeline."""
+        taken = dict(self.steps_ms)
+        for name, milliseconds in other.steps_ms:
+            taken[name] = taken.get(name, 0.0) + milliseconds
+        self.steps_ms = list(taken.items())
+        self.versions |= other.versions
+        for name in other.failed:
+            self.note_failure(name)
+        for name, outcome in other.cached.items():
+            self.cached[name] = outcome if self.cached.get(name, outcome) == outcome else "miss"
+        self.add_nested(other)
+
     def add_nested(self, nested: "StepTimes") -> None:
         """Add those of a pipeline that is a step, as far as they are not that one's own."""
         self.load_ms += nested.load_ms

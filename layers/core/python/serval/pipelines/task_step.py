@@ -7,6 +7,7 @@ from serval.errors import InvalidInputs
 from serval.inference.loaded import Loaded
 from serval.models.task_signature import PARAMETERS
 from serval.models.tensor import Tensor
+from serval.pipelines.step_times import StepTimes
 from serval.tasks.call import answer_payload
 from serval.tasks.parameters import Parameters
 from serval.tasks.payload import Payload, read_document
@@ -14,13 +15,15 @@ from serval.tasks.task import Task
 from serval.tasks.tensors import read_call
 
 
-def answer_task(loaded: Loaded, given: Mapping[str, tuple[Any, bool]]) -> Any:
+def answer_task(loaded: Loaded, given: Mapping[str, tuple[Any, bool]], times: StepTimes) -> Any:
     """Ask a version's task; one answer for one input, a list for a list.
 
     Parameters
     ----------
     given
         Word → a tensor or JSON, and whether that is a list of inputs.
+    times
+        Those of the run, to which a pipeline of the task adds its own.
 
     Raises
     ------
@@ -33,7 +36,11 @@ def answer_task(loaded: Loaded, given: Mapping[str, tuple[Any, bool]]) -> Any:
     if task is None:
         raise InvalidInputs(f"model {loaded.record.model!r} has no task")
     payload = read_words(task, given)
-    answers = answer_payload(task, payload)
+    try:
+        answers = answer_payload(task, payload)
+    finally:
+        if isinstance(nested := getattr(loaded.model, "times", None), StepTimes):
+            times.add_nested(nested)
     return answers if payload.is_list else answers[0]
 
 

@@ -13,7 +13,6 @@ from serval.inference.run import run_batch_task
 from serval.inference.runtimes import Model, RuntimeFailed
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Array, Tensor
-from serval.models.version import ANSWER_SPEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +79,9 @@ def split_rows(inputs: Sequence[Tensor]) -> Iterator[Sequence[Tensor]]:
 
 def join_rows(answers: Sequence[Sequence[Tensor]]) -> list[Tensor]:
     """Return the answers of a pipeline that gives JSON, one for each row, as one tensor."""
+    [first] = answers[0]
     arrays = [answer.array for [answer] in answers]
-    return [Tensor(ANSWER_SPEC.name, ANSWER_SPEC.datatype, np.concatenate(arrays))]
+    return [Tensor(first.name, first.datatype, np.concatenate(arrays))]
 
 
 def answer_rows(

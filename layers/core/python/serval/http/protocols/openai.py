@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from serval.errors import InvalidParameter, PathNotFound
+from serval.errors import InvalidParameter, PathNotFound, UnsupportedFeature
 from serval.http.call import JSON, HttpCall
 from serval.http.distant import DistantModel
 from serval.http.protocols.in_events import in_event, in_events
@@ -20,6 +20,7 @@ from serval.http.protocols.protocol import Asked, AskedStream, Written
 from serval.http.refusals import describe_for_openai
 from serval.http.status import status_of
 from serval.inference.loaded import Loaded
+from serval.models.version import PIPELINE, ModelVersion
 from serval.protocol.content import to_bytes
 from serval.protocol.events import DONE, EVENT_STREAM
 from serval.protocol.limits import RequestLimits
@@ -68,6 +69,7 @@ def read(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> Asked[bytes]:
         If a model somewhere else has no such answers.
     """
     record, asked = loaded.record, _read_asked(loaded, call)
+    refuse_pipeline(record)
     if not isinstance(loaded.model, DistantModel):
         return Asked(lambda: write_json(answer_call(asked, record, loaded.own_task)), write)
     if not record.speaks_openai:
@@ -84,6 +86,7 @@ def read(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> Asked[bytes]:
 def stream(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> AskedStream:
     """Read a body that asks for a stream."""
     asked, record, model = _read_asked(loaded, call), loaded.record, loaded.model
+    refuse_pipeline(record)
     if isinstance(model, DistantModel):
         pieces = model.tell_openai(asked)
     else:
@@ -91,6 +94,15 @@ def stream(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> AskedStream
     return AskedStream(
         pieces, lambda error: in_event(describe_for_openai(error, status_of(error))), DONE
     )
+
+
+def refuse_pipeline(record: ModelVersion) -> None:
+    """Raise ``UnsupportedFeature`` if a version is a pipeline, whatever its task."""
+    if record.runtime == PIPELINE:
+        raise UnsupportedFeature(
+            f"model {record.model!r} is a pipeline, which has no answers of OpenAI's API: POST "
+            f"/models/{record.model} is how it answers"
+        )
 
 
 def _read_asked(loaded: Loaded, call: HttpCall) -> OpenAICall:

@@ -101,7 +101,7 @@ def read(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> Asked[Any]:
     """
     body, headers = call.read_body(limits), call.headers
     content_type = headers.get("content-type", "")
-    if loaded.record.runtime == PIPELINE:
+    if loaded.record.runtime == PIPELINE and loaded.task is None:
         # Imported for a version that is one.
         from serval.http.protocols.pipelines import ask_pipeline
 

@@ -6,11 +6,14 @@ it fails on inputs that fit the signature; who called it knows the model's name 
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
 from serval.models.version import Form, ModelVersion
+
+if TYPE_CHECKING:
+    from serval.tasks.task import Task
 
 
 class Model(Protocol):
@@ -22,6 +25,14 @@ class Model(Protocol):
 
 OpenModel = Callable[[ModelVersion, Path, Form | None], Model]
 """Opens a version's artifact, or another graph of its task; the form says which file that is."""
+
+
+class ComposedModel(Model, Protocol):
+    """A pipeline as a loaded model."""
+
+    @property
+    def task(self) -> "Task | None":
+        """The task that it stands for; None: it has inputs of its own, or does not run here."""
 
 
 class DescribedModel(Model, Protocol):

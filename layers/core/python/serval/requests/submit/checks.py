@@ -14,9 +14,9 @@ from serval.inference.run import read_fitting
 from serval.models.deployed_fleets import LAMBDA, Fleets
 from serval.models.route import Remembered, Route
 from serval.models.storage import VERSION
-from serval.models.task_signature import OPENAI
+from serval.models.task_signature import OPENAI, PARAMETERS
 from serval.models.tensor import Tensor
-from serval.models.version import ModelVersion
+from serval.models.version import PIPELINE, ModelVersion
 from serval.protocol.limits import HANDLER_BODY_BYTES, MOST, RequestLimits
 from serval.protocol.request import check_json_size
 from serval.requests.request import UPLOAD_LIMIT_BYTES
@@ -132,7 +132,12 @@ def check_words(record: ModelVersion, inputs: Sequence[Tensor]) -> None:
         If an input or a parameter is wrong.
     """
     task = record.task
-    if task is None or record.runtime != "onnx" or not has_task_inputs(record, inputs):
+    if task is None:
+        return
+    if record.runtime == PIPELINE:
+        _check_pipeline_words(record, task, inputs)
+        return
+    if record.runtime != "onnx" or not has_task_inputs(record, inputs):
         return
     # Imported here, so that a model of tensors pays for no task.
     if inputs[0].name == OPENAI:
@@ -143,3 +148,17 @@ def check_words(record: ModelVersion, inputs: Sequence[Tensor]) -> None:
         from serval.tasks.tensors import check_call
 
         check_call(task, inputs)
+
+
+def _check_pipeline_words(record: ModelVersion, task: str, inputs: Sequence[Tensor]) -> None:
+    """Refuse what a pipeline's task does not take; a durable one takes an input at a time."""
+    # Imported here, as above.
+    from serval.tasks.tensors import check_call
+
+    check_call(task, inputs)
+    count = next(len(each.array) for each in inputs if each.name != PARAMETERS)
+    if record.durable and count != 1:
+        raise InvalidInputs(
+            f"{count} inputs given, and pipeline {record.model!r} is durable: one expected; a "
+            "batch job answers many"
+        )

@@ -102,7 +102,7 @@ def _ask(
     inference: Inference, candidate: Candidate, loaded: Loaded, request: GoldenRequest
 ) -> tuple[Sequence[Tensor], Differences, bool]:
     """Answer one request; return its inputs, how the answer differs, and whether it is unsteady."""
-    if request.for_task and loaded.record.runtime == PIPELINE:
+    if request.for_task and loaded.record.runtime == PIPELINE and loaded.task is None:
         # Imported here, as are tasks: where no version is one, its libraries may not be installed.
         from serval.rollouts.golden.pipeline_answers import ask_pipeline
 
