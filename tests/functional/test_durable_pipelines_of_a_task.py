@@ -136,3 +136,27 @@ def test_a_function_that_hands_no_calls_over_refuses_it(tmp_path: Path) -> None:
     publish_pipeline(ready.edge, f"{text}steps: [{{name: read, model: sentiment}}]\n")
     sent = task_event("mood", '{"inputs": "good"}', content_type="application/json")
     assert "version '1' is durable: it has calls" in refusal(ready.endpoint.reply(sent), 400)
+
+
+SPOKEN = """
+name: chain
+task: {name: text-to-speech, sampling_rate: 8000}
+durable: true
+steps: [{name: heavy, model: textgen, input: {x: '[[$length(text) / 10 - 100, 3]]'}}]
+output: {waveform: heavy.y}
+"""
+
+
+def test_speech_is_a_waveform_or_the_file_whichever_is_named(stage: DurableStage) -> None:
+    ask(stage, SPOKEN, texts("four"))
+    assert stage.world.result("r1") == pytest.approx([0.4, 103], abs=1e-4)
+    payload = json.loads(texts("four", format="flac"))
+    payload["outputs"] = [{"name": "answers", "parameters": {"binary_data": True}}]
+    stage.world.submit("r2", model="chain", payload=json.dumps(payload).encode())
+    stage.finish("chain")
+    row = stage.world.row("r2")
+    assert row.response_key is not None, row.error
+    body = stage.world.payloads.objects[row.response_key]
+    head, file = body[: row.response_header_length], body[row.response_header_length :]
+    assert [each["name"] for each in json.loads(head)["outputs"]] == ["answers"]
+    assert file[4:8] == b"fLaC"

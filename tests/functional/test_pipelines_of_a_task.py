@@ -1,11 +1,14 @@
 """Pipelines that stand for a model of a task: asked and answered as one, in every protocol."""
 
 import base64
+import io
 import json
+import wave
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from models.camera import build as camera
@@ -261,7 +264,7 @@ def test_a_picture_comes_as_its_bytes(ready: Bench) -> None:
         ("name: read", "name: text", "steps.0.name: 'text' is the name of an input already"),
         ("task:", "inputs: [{name: x, datatype: BYTES, shape: [1]}]\ntask:", "yaml: inputs: "),
         ("output: read", "output: {a: read.label}", "yaml: output: an expression expected, which"),
-        ("text-classification", "text-to-speech", 'task.name: "text-to-speech" given: no pipel'),
+        ("text-classification", "text-generation", 'name: "text-generation" given: no pipelin'),
         ("task: text-classification", "description: x", "'inputs' is missing, or 'task' in its"),
     ],
 )
@@ -294,3 +297,91 @@ def test_a_batch_job_answers_a_column_of_texts(ready: Bench) -> None:
     assert (job.status, job.error, job.rows) == ("succeeded", None, 2)
     found = [json.loads(line) for line in stage.output(job, "output.jsonl").splitlines()]
     assert [one["answers"][0]["label"] for one in found] == ["POSITIVE", "NEGATIVE"]
+
+
+SPOKEN = """
+name: spoken
+task: {name: text-to-speech, sampling_rate: 8000}
+steps:
+  - {name: wave, model: one, input: {x: '[[$length(text) / 100, parameters.speaker_id ? 1 : -1]]'}}
+output: {waveform: wave.y}
+"""
+
+
+def heard(reply: dict[str, Any]) -> tuple[int, list[int]]:
+    """Return the samples a second of a reply's wav, and its samples."""
+    assert reply["statusCode"] == 200, reply
+    assert reply["headers"]["content-type"] == "audio/wav"
+    with wave.open(io.BytesIO(base64.b64decode(reply["body"]))) as sound:
+        samples = np.frombuffer(sound.readframes(sound.getnframes()), "<i2")
+        return sound.getframerate(), samples.tolist()
+
+
+def test_a_waveform_is_answered_as_a_wav(ready: Bench) -> None:
+    publish_pipeline(ready.edge, SPOKEN)
+    assert heard(ask(ready, {"inputs": "four"}, "spoken")) == (8000, [32767, 0])
+    loud = {"inputs": "four", "parameters": {"speaker_id": 1}}
+    assert heard(ask(ready, loud, "spoken"))[1] == [32767, 32767]
+    reply = ask(ready, {"inputs": "four", "format": "flac"}, "spoken")
+    assert reply["headers"]["content-type"] == "audio/flac"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"inputs": ["a", "b"]}, "several inputs given, one expected: its answer is one file"),
+        ({"inputs": " "}, "a text to speak expected"),
+        ({"inputs": "a", "format": "mp3"}, "one of: wav, flac"),
+    ],
+)
+def test_a_wrong_call_of_speech_is_refused(ready: Bench, body: Any, said: str) -> None:
+    publish_pipeline(ready.edge, SPOKEN)
+    assert said in refusal(ask(ready, body, "spoken"), 400)
+
+
+def ask_v2(ready: Bench, *data: str, **members: Any) -> dict[str, Any]:
+    texts = {"name": "text", "datatype": "BYTES", "shape": [len(data)], "data": data}
+    return ready.endpoint.reply(event("spoken", json.dumps({"inputs": [texts], **members})))
+
+
+def test_v2_gives_the_waveform_or_the_file_whichever_is_named(ready: Bench) -> None:
+    publish_pipeline(ready.edge, SPOKEN)
+    [output] = answer(ask_v2(ready, "four"))["outputs"]
+    assert (output["name"], output["shape"]) == ("waveform", [1, 2])
+    assert output["data"] == pytest.approx([1.04, 0])
+    files = [{"name": "answers", "parameters": {"binary_data": True}}]
+    for texts in (["four"], ["four", "fives"]):
+        reply = ask_v2(ready, *texts, outputs=files)
+        assert reply["statusCode"] == 200, reply
+        assert base64.b64decode(reply["body"]).count(b"RIFF") == len(texts)
+    assert "ask for the output 'answers'" in refusal(ask_v2(ready, "a", "b"), 400)
+
+
+def test_v1_gives_the_waveform_of_a_named_text_and_the_file_of_a_bare_one(ready: Bench) -> None:
+    publish_pipeline(ready.edge, SPOKEN)
+    path = "/v1/models/spoken:predict"
+    named = told(at(ready, path, {"inputs": {"text": ["four"]}}))["predictions"]
+    assert named == [pytest.approx([1.04, 0])]
+    [bare] = told(at(ready, path, {"instances": ["four"]}))["predictions"]
+    assert bare["content_type"] == "audio/wav"
+
+
+def test_it_is_described_with_its_waveform(ready: Bench) -> None:
+    described = model_metadata(publish_pipeline(ready.edge, SPOKEN), ["1"])
+    assert described["task"] == "text-to-speech"
+    assert [each["name"] for each in described["outputs"]] == ["waveform"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (", sampling_rate: 8000", "", "task: text-to-speech needs 'sampling_rate'"),
+        ("text-to-speech", "summarization", "task: 'sampling_rate' is for text-to-speech"),
+        ("{waveform: wave.y}", "wave", 'output: "wave" given: one tensor expected, as \'{wav'),
+        ("{waveform: wave.y}", "{a: wave.y, b: wave.y}", "one tensor expected, as '{waveform"),
+        ("waveform:", "answers:", "output.answers: the name is that of the file"),
+        ("{waveform: wave.y}", "{waveform: wave}", "is no tensor: the output of a step"),
+    ],
+)
+def test_what_makes_no_sound_is_no_version(ready: Bench, old: str, new: str, said: str) -> None:
+    assert said in refused(ready, SPOKEN.replace(old, new))

@@ -1,9 +1,11 @@
 """Pipelines on a stage: pushed, called by V2 and in their own words, following their models."""
 
+import io
 import json
 import subprocess
 import sys
 import time
+import wave
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +212,14 @@ def test_a_text_becomes_sound_by_v2(client: httpx.Client, examples: None) -> Non
     [expected] = line["response"]["outputs"]
     assert output["shape"] == expected["shape"]
     assert output["data"] == pytest.approx(expected["data"], abs=1e-4)
+
+
+def test_hugging_face_s_client_takes_a_pipeline_s_waveform_for_speech(
+    stage: LocalStage, examples: None
+) -> None:
+    asked = InferenceClient(model=f"{stage.api_url}/models/spoken", token=stage.api_key)
+    with wave.open(io.BytesIO(asked.text_to_speech("serval"))) as sound:
+        assert (sound.getframerate(), sound.getnframes()) == (8000, 2400)
 
 
 def test_a_batch_job_runs_a_pipeline_over_a_prefix_of_images(

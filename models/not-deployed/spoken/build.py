@@ -65,7 +65,9 @@ def golden_line(text: str) -> str:
 def build(folder: Path = HERE) -> str:
     """Write the built files."""
     export(folder)
-    (folder / "golden.jsonl").write_text("\n".join(map(golden_line, TEXTS)) + "\n")
+    file = {"request": {"inputs": TEXTS[0]}, "answer": {"content_type": "audio/wav"}}
+    lines = [*map(golden_line, TEXTS), json.dumps(file)]
+    (folder / "golden.jsonl").write_text("\n".join(lines) + "\n")
     return f"spoken: {len(LETTERS)} letters, a tone each, written by hand"
 
 

@@ -46,7 +46,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
 
 
 @pytest.mark.parametrize(
-    ("pipeline", "requests"), [("gate", 16), ("catalogue", 16), ("cascade", 63), ("spoken", 2)]
+    ("pipeline", "requests"), [("gate", 16), ("catalogue", 16), ("cascade", 63), ("spoken", 3)]
 )
 def test_a_pipeline_answers_its_golden_requests(stage: Stage, pipeline: str, requests: int) -> None:
     report = stage.registry.version(pipeline, "1").measurements

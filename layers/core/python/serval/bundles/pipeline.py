@@ -27,6 +27,7 @@ from serval.bundles.bundle import (
 from serval.bundles.cache_section import CacheSection
 from serval.bundles.task_section import PipelineTaskSection, expand_task
 from serval.models.storage import VERSION
+from serval.models.task_signature import ANSWERS_IN_FILES
 from serval.models.version import PIPELINE
 from serval.pipelines.definition import (
     MOST_STEPS,
@@ -217,10 +218,14 @@ class Pipeline(Section):
     @field_validator("output")
     @classmethod
     def _check_output(cls, output: str | dict[str, str], info: ValidationInfo) -> Any:
-        if info.data.get("task") is not None and not isinstance(output, str):
-            raise ValueError(
-                f"an expression expected, which is what {info.data['task'].name} answers"
-            )
+        task: PipelineTaskSection | None = info.data.get("task")
+        if task is None:
+            return output
+        if task.name in ANSWERS_IN_FILES:
+            if isinstance(output, str) or len(output) != 1:
+                raise ValueError("one tensor expected, as '{waveform: step.output}'")
+        elif not isinstance(output, str):
+            raise ValueError(f"an expression expected, which is what {task.name} answers")
         return output
 
     @model_validator(mode="after")

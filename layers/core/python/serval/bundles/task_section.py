@@ -8,7 +8,7 @@ from serval.bundles.event_options import EventOptions
 from serval.bundles.generation_options import GenerationOptions
 from serval.bundles.image_options import ImageOptions
 from serval.bundles.sound_options import SoundOptions
-from serval.models.task_signature import LABELLING, WITHOUT_PIPELINES
+from serval.models.task_signature import ANSWERS_IN_FILES, LABELLING, WITHOUT_PIPELINES
 from serval.tasks.catalogue import TASKS
 from serval.yaml_files import Section
 
@@ -88,3 +88,14 @@ class PipelineTaskSection(Section):
 
     name: PipelineTaskName
     """The task, as the Hugging Face hub names it."""
+    sampling_rate: Annotated[int, Field(ge=1)] | None = None
+    """How many samples a second of the waveform has; of ``text-to-speech``, which needs it."""
+
+    @model_validator(mode="after")
+    def _check_rate(self) -> Self:
+        speaks = self.name in ANSWERS_IN_FILES
+        if speaks and self.sampling_rate is None:
+            raise ValueError(f"{self.name} needs 'sampling_rate': {{name: {self.name}, …}}")
+        if not speaks and self.sampling_rate is not None:
+            raise ValueError("'sampling_rate' is for text-to-speech")
+        return self

@@ -86,7 +86,7 @@ class RequestedRows:
     @property
     def _answer_specs(self) -> Sequence[TensorSpec]:
         """What one row's answer in JSON is called: as its task has it, if it stands for one."""
-        return [ANSWER_SPEC] if self.record.task is None else self.record.signature.outputs
+        return [ANSWER_SPEC] if self.record.task is None else self.record.batch_signature.outputs
 
     def _await(self, calls: Sequence[RowsCall]) -> None:
         for call in calls:

@@ -20,7 +20,7 @@ from serval.clock import Clock, timestamp, utc_now
 from serval.durable.end import EndPipeline, same_attempt
 from serval.durable.kept_values import keep, read_kept
 from serval.durable.step_requests import StepAsks, StepRequests
-from serval.durable.step_run import StepRun
+from serval.durable.step_run import StepRun, wanted_outputs
 from serval.errors import InferenceFailed, MalformedBody, ServalError
 from serval.faults import fault_of
 from serval.inference.run import read_fitting
@@ -88,7 +88,8 @@ class Proceed:
             return {"outcome": "steps", "steps": ready}
         try:
             read = {name for each in work.plan.reading.values() for name in each.names}
-            outputs = self._step_run(work, read).outputs(work.record.signature.outputs)
+            wanted = wanted_outputs(work.record, work.request)
+            outputs = self._step_run(work, read).outputs(wanted)
             body, length = write_response(
                 InferenceResponse(row.model, work.record.version, outputs), work.request
             )

@@ -25,8 +25,9 @@ from serval.pipelines.run import BoundStep, PipelineRun
 from serval.pipelines.run_values import RunValues, Value
 from serval.pipelines.step_times import StepTimes
 from serval.protocol.binary_tensors import bytes_array
+from serval.protocol.request import InferenceRequest
 from serval.tasks.call import write_json
-from serval.tasks.tensors import write_answer_tensors
+from serval.tasks.tensors import read_call, write_answer_tensors
 
 
 @dataclass(slots=True)
@@ -148,6 +149,9 @@ class StepRun:
         """
         model = PipelineModel(self.record, self.plan, self.versions, self.stable)
         run = self._run(model.bind, model)
+        if (speech := model.speech) is not None:
+            texts, parameters = read_call(speech, list(self.inputs.values()))
+            return speech.choose(texts, parameters, [*run.output_tensors().values()], specs)
         if self.plan.definition.task is not None:
             return write_answer_tensors([run.output_json()])
         if self.record.answers_in_json:
@@ -161,6 +165,13 @@ class StepRun:
     ) -> PipelineRun:
         given = RunValues(self.plan, self.inputs, dict(self.values))
         return PipelineRun(self.record, given, bind, StepTimes(), model.clock)
+
+
+def wanted_outputs(record: ModelVersion, request: InferenceRequest) -> list[TensorSpec]:
+    """Return the outputs that a request names; by default those of the version's signature."""
+    signatures = (record.signature, *record.more_signatures) if request.outputs else ()
+    named = [spec for each in signatures for spec in each.outputs if spec.name in request.outputs]
+    return named or list(record.signature.outputs)
 
 
 def runs_elsewhere(record: ModelVersion) -> bool:

@@ -228,7 +228,9 @@ class LoadedVersions:
         finally:
             self._opening.remove(key)
         loaded = Loaded.elsewhere(record, model, model.task)
-        return replace(loaded, load_ms=(self.clock() - started) * 1e3)
+        more = {spec.name: spec for each in record.more_signatures for spec in each.outputs}
+        taken_ms = (self.clock() - started) * 1e3
+        return replace(loaded, outputs={**loaded.outputs, **more}, load_ms=taken_ms)
 
     def _load_best(self, record: ModelVersion, started: float) -> Loaded:
         """Load the form that fits, or the published artifact if that form is unusable."""

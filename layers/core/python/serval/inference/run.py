@@ -218,7 +218,7 @@ def _run_model(loaded: Loaded, inputs: Sequence[Tensor], outputs: Sequence[Tenso
 
 
 def _names(loaded: Loaded, request: InferenceRequest) -> list[str]:
-    return list(request.outputs or loaded.outputs)
+    return list(request.outputs or (spec.name for spec in loaded.record.signature.outputs))
 
 
 def _pick(outputs: Sequence[Tensor], names: Sequence[str]) -> Outputs:

@@ -41,7 +41,7 @@ ANSWERS_IN_LIST = frozenset(
 """Tasks whose answer to a single input is sent as a list of one."""
 ANSWERS_IN_FILES = frozenset({"text-to-speech"})
 """Tasks whose answer is a file."""
-WITHOUT_PIPELINES = ANSWERS_IN_FILES | {"text-generation"}
+WITHOUT_PIPELINES = frozenset({"text-generation"})
 """Tasks of which no pipeline is a model."""
 
 ROW_BY_ROW = frozenset(

@@ -15,11 +15,13 @@ from typing import Any
 from serval.models.signature import Signature, TensorSpec
 from serval.models.storage import version_prefix
 from serval.models.task_signature import (
+    ANSWERS_IN_FILES,
     OPENAI_SIGNATURE,
     OPENAI_TASKS,
     batch_signature,
     is_batched,
     takes_table,
+    task_signature,
     task_signatures,
 )
 
@@ -127,8 +129,8 @@ class ModelVersion:
     @property
     def more_signatures(self) -> tuple[Signature, ...]:
         """What requests may have instead of the graph's tensors."""
-        if self.runtime == PIPELINE:
-            return ()  # of one that stands for a task, the signature is the task's
+        if self.runtime == PIPELINE:  # its own signature is its task's, unless it gives tensors
+            return (task_signature(self.task),) if self.task in ANSWERS_IN_FILES else ()
         of_task = () if self.task is None else task_signatures(self.task)
         return (*of_task, OPENAI_SIGNATURE) if self.speaks_openai else of_task
 

@@ -5,14 +5,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from serval.models.signature import Signature, TensorSpec
-from serval.models.task_signature import NAMES, PARAMETERS, task_signature
+from serval.models.task_signature import (
+    ANSWERS,
+    ANSWERS_IN_FILES,
+    NAMES,
+    PARAMETERS,
+    task_signature,
+)
 from serval.models.version import ANSWER_SPEC, ModelVersion
 from serval.pipelines.calls import CallRefused, StepCall, find_call
 from serval.pipelines.definition import PIPELINE_YAML, place_of
 from serval.pipelines.expressions import Expression
 from serval.pipelines.plan import OF_THE_WHOLE, PipelinePlan
 from serval.pipelines.planned_step import PlannedStep
-from serval.pipelines.shapes import ANSWERS, ANY, SCALAR, Shape, merge
+from serval.pipelines.shapes import ANSWERS as ANSWER_SHAPES
+from serval.pipelines.shapes import ANY, SCALAR, Shape, merge
 from serval.pipelines.tasks.answers import missing_field
 from serval.tasks.parameter_rules import known_parameters
 
@@ -42,9 +49,21 @@ class PipelineCheck:
         for name in self.plan.order:
             self._given[name] = self._step(self.plan.steps[name])
         outputs = self._outputs()
-        if definition.task is not None:
+        if definition.task is None:
+            return Signature(definition.inputs, outputs)
+        if definition.task not in ANSWERS_IN_FILES:
             return task_signature(definition.task)
-        return Signature(definition.inputs, outputs)
+        self._check_sound(outputs)
+        return Signature(definition.inputs[:1], outputs, definition.inputs[1:])
+
+    def _check_sound(self, outputs: Sequence[TensorSpec]) -> None:
+        """Check the waveform of speech."""
+        for spec in outputs:
+            where = f"{PIPELINE_YAML}: output.{spec.name}"
+            if spec.name == ANSWERS:
+                self.reasons.append(f"{where}: the name is that of the file: give it another")
+            if not spec.datatype.startswith("FP"):
+                self.reasons.append(f"{where}: {spec.datatype} given, a floating-point expected")
 
     @property
     def _inputs(self) -> Mapping[str, TensorSpec]:
@@ -111,7 +130,7 @@ class PipelineCheck:
             return StepGives()
         if call.by_task:
             self._check_words(call, place)
-            return StepGives(ANSWERS.get(record.task or "", ANY))
+            return StepGives(ANSWER_SHAPES.get(record.task or "", ANY))
         self._check_tensors(call, record, place)
         if call.gives_json:
             return StepGives()
@@ -236,7 +255,8 @@ class PipelineCheck:
         definition = self.plan.definition
         if definition.task is None:
             return ()
-        given = self._given.get(self.plan.outputs["output"].source or "")
+        whole = self.plan.outputs.get("output")
+        given = self._given.get((whole and whole.source) or "")
         if given is not None and given.tensors is not None:
             return (f"gives tensors, and {definition.task} answers in JSON",)
         missing = missing_field(definition.task, shape)

@@ -5,13 +5,14 @@ answers one call at a time, so the times of the last run are kept with it.
 """
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from serval.errors import ServalError
 from serval.inference.loaded import Loaded
 from serval.models.signature import TensorSpec
+from serval.models.task_signature import ANSWERS_IN_FILES
 from serval.models.tensor import Tensor
 from serval.models.version import ANSWER_SPEC, ModelVersion
 from serval.pipelines.calls import CallRefused, find_call
@@ -28,6 +29,7 @@ from serval.tasks.task import Task
 
 if TYPE_CHECKING:
     from serval.inference.kept_answers import Outcome
+    from serval.pipelines.tasks.speech import PipelineSpeech
 
 
 class StepVersions(Protocol):
@@ -66,6 +68,8 @@ class PipelineModel:
 
     task: Task | None = field(init=False)
     """What the pipeline stands for; None: it has inputs of its own."""
+    speech: "PipelineSpeech | None" = field(init=False, default=None)
+    """The same, if that is speech."""
     _gives_json: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -75,9 +79,15 @@ class PipelineModel:
 
     def _open_task(self, name: str) -> Task:
         # Imported for a pipeline of a task.
+        if name in ANSWERS_IN_FILES:
+            from serval.pipelines.tasks.speech import PipelineSpeech
+
+            rate_hz = self.record.task_options["sampling_rate"]
+            self.speech = PipelineSpeech(rate_hz, self._sounds)
+            return self.speech
         from serval.pipelines.tasks.pipeline_task import PipelineTask
 
-        return PipelineTask(name, self.answer_each)
+        return PipelineTask(name, self._answers)
 
     @classmethod
     def open(
@@ -112,7 +122,8 @@ class PipelineModel:
             # Imported for a pipeline of a task.
             from serval.tasks.tensors import run_task
 
-            return run_task(self.task, inputs)
+            speech = self.speech
+            return speech.run(inputs, outputs) if speech else run_task(self.task, inputs)
         if self._gives_json:
             # Imported for answers in JSON.
             from serval.tasks.call import write_json
@@ -126,16 +137,22 @@ class PipelineModel:
         """Return the answer in JSON; raise as ``run`` does."""
         return self._run(inputs).output_json()
 
-    def answer_each(self, calls: Sequence[Sequence[Tensor]]) -> list[Any]:
-        """Return the answer to each of several calls, and keep the times of all."""
-        times, answers = StepTimes(), []
+    def _answers(self, calls: Sequence[Sequence[Tensor]]) -> list[Any]:
+        return [run.output_json() for run in self._runs(calls)]
+
+    def _sounds(self, calls: Sequence[Sequence[Tensor]]) -> list[Tensor]:
+        return [next(iter(run.output_tensors().values())) for run in self._runs(calls)]
+
+    def _runs(self, calls: Sequence[Sequence[Tensor]]) -> Iterator[PipelineRun]:
+        """Yield the run of each of several calls, and keep the times of all."""
+        times = StepTimes()
         for inputs in calls:
             try:
-                answers.append(self.answer(inputs))
+                run = self._run(inputs)
             finally:
                 times.add(self.times)
                 self.times = times
-        return answers
+            yield run
 
     def _run(self, inputs: Sequence[Tensor]) -> PipelineRun:
         if self._running:

@@ -132,7 +132,8 @@ def _plan_step(
 
 def _parse(definition: PipelineDefinition, place: str, reasons: list[str]) -> dict[str, Expression]:
     """Parse the output; of a task that answers with a list, nothing found is a list of nothing."""
-    in_list = definition.task is not None and ANSWER_RULES[definition.task].is_list
+    rule = ANSWER_RULES.get(definition.task or "")
+    in_list = rule is not None and rule.is_list
     parsed = {}
     for name, text in definition.outputs():
         try:

@@ -65,7 +65,7 @@ class PipelineRows:
         try:
             if not self.loaded.record.answers_in_json:
                 return model.run(inputs, outputs)
-            answers = [model.run(row, ()) for row in split_rows(inputs)]
+            answers = [model.run(row, outputs) for row in split_rows(inputs)]
         except InferenceFailed as error:
             raise RuntimeFailed(str(error)) from error
         return join_rows(answers)

@@ -91,7 +91,7 @@ def ask_tensors(
 ) -> Asked[Outputs]:
     """Run inputs that fit the signature, for all outputs."""
     return Asked(
-        lambda: run_version(loaded, inputs, list(loaded.outputs)),
+        lambda: run_version(loaded, inputs, [s.name for s in loaded.record.signature.outputs]),
         lambda outputs: write(outputs, rows),
     )
 

@@ -140,7 +140,7 @@ ANSWER_RULES: Mapping[str, AnswerRule] = {
     "zero-shot-classification": LABELS,
     "zero-shot-image-classification": LABELS,
 }
-"""Task → what it answers to one input."""
+"""Task → what it answers to one input; those that are not here answer with a file."""
 
 
 def check_answer(task: str, answer: Any) -> Any:
@@ -161,6 +161,6 @@ def answers_in_list(task: str) -> bool:
 
 def missing_field(task: str, shape: Shape) -> str | None:
     """Return a member of the task's answer that a value of this shape cannot have, if any."""
-    if shape is None:
+    if shape is None or task not in ANSWER_RULES:
         return None
     return next((name for name in ANSWER_RULES[task].fields if name not in shape), None)

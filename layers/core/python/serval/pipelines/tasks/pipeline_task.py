@@ -42,7 +42,6 @@ class PipelineTask:
         """Answer inputs of the kind ``takes``, by a run each."""
         check_parameters(self.name, parameters)
         check_inputs(self.name, inputs)
-        said = {name: each for name, each in parameters.values.items() if each is not None}
         takes = self.takes
         for index, each in enumerate(inputs):
             if takes == "text" and not isinstance(each, str):
@@ -50,6 +49,12 @@ class PipelineTask:
                     f"input {index}: {short_repr(each)} given, a text expected: pipelines take no "
                     "pairs"
                 )
-        return self.ask(
-            [task_tensors(takes, Payload([each], False, Parameters(said))) for each in inputs]
-        )
+        return self.ask(input_tensors(takes, inputs, parameters))
+
+
+def input_tensors(
+    takes: InputKind, inputs: Sequence[Any], parameters: Parameters
+) -> list[list[Tensor]]:
+    """Write the tensors of a run for each input; a parameter that is null is not said."""
+    said = {name: each for name, each in parameters.values.items() if each is not None}
+    return [task_tensors(takes, Payload([each], False, Parameters(said))) for each in inputs]

@@ -80,17 +80,25 @@ class TextToSpeech:
         speaker = parameters.integer("speaker_id", 0, most=self.speakers - 1)
         answers = []
         for index, text in enumerate(inputs):
-            if not isinstance(text, str) or not text.strip():
-                raise InvalidInputs(
-                    f"input {index}: {short_repr(text)} given, a text to speak expected"
-                )
+            check_speakable(text, index)
             samples = self.speak(text, index, speaker)
-            if not samples.size or not np.isfinite(samples).all():
-                raise InvalidInputs(
-                    f"input {index}: {short_repr(text)} given, of which the model made no sound"
-                )
-            answers.append(write_sound(samples, self.rate_hz, form))
+            answers.append(write_speech(text, index, samples, self.rate_hz, form))
         return answers
+
+
+def check_speakable(text: Any, index: int) -> None:
+    """Refuse an input that is no text to speak, with ``InvalidInputs``."""
+    if not isinstance(text, str) or not text.strip():
+        raise InvalidInputs(f"input {index}: {short_repr(text)} given, a text to speak expected")
+
+
+def write_speech(text: str, index: int, samples: Array, rate_hz: int, form: str) -> Media:
+    """Write what a text became, samples [n], as a file; raise ``InvalidInputs`` if it is none."""
+    if not samples.size or not np.isfinite(samples).all():
+        raise InvalidInputs(
+            f"input {index}: {short_repr(text)} given, of which the model made no sound"
+        )
+    return write_sound(samples, rate_hz, form)
 
 
 def write_sound(samples: Array, rate_hz: int, form: str) -> Media:
