@@ -11,6 +11,7 @@ SAMPLES: dict[Any, Any] = {
     int: 7,
     str: "ü",
     tuple[str, ...]: ("a", "ü"),
+    tuple[tuple[str, str], ...]: (("a", "1"), ("ü", "2")),
 }
 
 

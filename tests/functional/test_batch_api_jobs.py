@@ -72,6 +72,21 @@ def test_a_job_that_has_ended_has_what_its_end_recorded(bench: Bench) -> None:
     assert bench.store.reads == 0
 
 
+def test_the_steps_of_a_pipeline_are_told_with_every_version_that_they_asked(
+    bench: Bench,
+) -> None:
+    bench.running()
+    assert "step_versions" not in get(bench), "of other models"
+    bench.shard(0, status="done", rows=99, step_versions=(("tags", "9"),))
+    bench.shard(1, status="running", rows=50, step_versions=(("tags", "10"),))
+    assert get(bench)["step_versions"] == {"tags": ["9", "10"]}
+
+
+def test_a_job_that_has_ended_tells_what_the_steps_asked(bench: Bench) -> None:
+    bench.ended(step_versions=(("tags", "9"), ("tags", "10"), ("words", "1")))
+    assert get(bench)["step_versions"] == {"tags": ["9", "10"], "words": ["1"]}
+
+
 def test_why_a_job_failed_is_said(bench: Bench) -> None:
     bench.ended(status="failed", error="row 7: 'x' is not a number")
     document = get(bench)

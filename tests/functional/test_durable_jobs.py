@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from serval.batch.job.asked_versions import AskedVersions
 from serval.batch.job.job import BatchJob
 from serval.durable.batch_rows import AGAIN_SECONDS, PATIENCE_SECONDS, RequestedRows
 from serval.durable.hand_over import DurablePipeline
@@ -49,13 +50,20 @@ class Jobs:
         self.seconds = 0.0
         self.waited: list[int] = []
 
-    def ask(self, record: ModelVersion, job: BatchJob, may_wait: Callable[[], bool]) -> Model:
+    def ask(
+        self,
+        record: ModelVersion,
+        job: BatchJob,
+        may_wait: Callable[[], bool],
+        asked: AskedVersions,
+    ) -> Model:
         self.before()
         return RequestedRows(
             record=record,
             job=job,
             requests=self.durable.proceed().requests,
             may_wait=may_wait,
+            asked=asked,
             pause=lambda _: self.pause(),
             timer=lambda: self.seconds,
         )
@@ -137,6 +145,16 @@ def test_a_row_that_is_refused_is_rejected_alone_and_no_other_is_asked_again(
     [reason] = jobs.stage.output(job, "errors.jsonl").splitlines()
     assert "step 'first': this row is refused" in reason.decode()
     assert jobs.requests() == {"adding": 4, "textgen": 3}
+
+
+@pytest.mark.parametrize("text", [TENSORS, ANSWERS])
+def test_a_job_tells_which_versions_the_steps_of_its_requests_asked(
+    tmp_path: Path, text: str
+) -> None:
+    jobs = Jobs(tmp_path, text)
+    job = jobs.run()
+    assert job.step_versions == (("first", "1"), ("heavy", "1"))
+    assert jobs.stage.summary(job)["step_versions"] == {"first": ["1"], "heavy": ["1"]}
 
 
 def test_a_job_that_is_cancelled_cancels_what_its_shards_wait_for(tmp_path: Path) -> None:

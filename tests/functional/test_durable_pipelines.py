@@ -185,6 +185,15 @@ def test_a_step_that_fails_ends_the_request_and_keeps_what_others_gave(
     assert "this row cannot be run" in steps[-1]["error"]
 
 
+def test_the_document_has_the_versions_of_all_steps_beside_the_steps(stage: DurableStage) -> None:
+    ask(stage, HEAVY)
+    members = stage.documents.describe(stage.world.row("r1")).members
+    assert members["step_versions"] == {"first": "1", "heavy": "1", "last": "1"}
+    assert [step["versions"] for step in members["steps"]] == [
+        {"first": "1"}, {"heavy": "1"}, {"last": "1"},
+    ]  # fmt: skip
+
+
 def test_a_retry_goes_on_where_the_request_failed(stage: DurableStage) -> None:
     stage.world.broken.add(100.0)
     assert ask(stage, FAILING % "").status == "failed"

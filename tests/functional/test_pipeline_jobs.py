@@ -9,9 +9,10 @@ import pytest
 
 from models.camera import build as camera
 from serval.batch.job.job import BatchJob
+from serval.models.route import Route
 from serval.models.signature import Signature, TensorSpec
 from tests.fakes.batch import BatchStage, scheduled
-from tests.fakes.inference import Bench
+from tests.fakes.inference import TWO_COLUMNS, Bench, plus
 from tests.fakes.pipelines import publish_pipeline, ready_bench
 
 CHAIN = """
@@ -71,6 +72,36 @@ def test_an_answer_in_json_is_one_row_s(bench: Bench) -> None:
         {"answer": {"sum": 29, "rows": 1}},
         {"answer": {"sum": 33, "rows": 1}},
     ]
+
+
+def test_a_job_tells_which_versions_its_steps_asked(bench: Bench) -> None:
+    stage, job = run(bench, CHAIN, "rows.csv", ROWS)
+    assert job.step_versions == (("first", "1"), ("second", "1"))
+    assert stage.summary(job)["step_versions"] == {"first": ["1"], "second": ["1"]}
+
+
+def test_a_job_during_which_a_rollout_ends_tells_both_versions(bench: Bench) -> None:
+    bench.edge.publish("ten", "2", plus(20), TWO_COLUMNS)
+    bench.edge.routes["ten"] = Route("1")
+    numbers = iter(["1", "2", "2"])
+    stage = BatchStage()
+    stage.registry.publish(publish_pipeline(bench.edge, SUM))
+    load = bench.endpoint.inference.loaded.get
+    model: Any = load("adding", "1").model
+    model.stable = lambda name: "1" if name == "one" else next(numbers)
+    stage.work = replace(stage.work, load=load)
+    job = stage.run(stage.upload("rows.csv", ROWS, {}))
+    answers = stage.output(job, "output.jsonl").splitlines()
+    assert [json.loads(line)["answer"]["sum"] for line in answers] == [25, 49, 53]
+    assert stage.summary(job)["step_versions"] == {"first": ["1"], "second": ["1", "2"]}
+
+
+def test_what_a_rejected_row_asked_is_told_too(bench: Bench) -> None:
+    picky = SUM.replace("$sum(second.y[0])", 'second.y[0][0] > 15 ? $number("none") : 1')
+    picky = picky.replace("model: ten, ", "model: ten, when: 'x[0][0] > 4', ")
+    _, job = run(bench, picky, "rows.csv", ROWS, max_rejected_percent=100)
+    assert job.rejected
+    assert ("second", "1") in job.step_versions
 
 
 def test_a_column_of_texts_goes_through_a_step_with_a_task(bench: Bench) -> None:

@@ -31,6 +31,7 @@ def job(value: Value) -> RenderableType:
         bullets(value["error"] or ""),
         f"{addresses(value['input'])} → {value['output']}",
         *columns(value),
+        steps(value),
         counts(value) if value["shards"] else None,
         estimate(value["estimate"]) if value["estimate"] else None,
         f"started by {origin(value)} {to_the_second(value['created'])}"
@@ -42,6 +43,14 @@ def job(value: Value) -> RenderableType:
 def version(value: Value) -> str:
     """Name the version that the job runs."""
     return f" version {value['version']}" if value["version"] else ""
+
+
+def steps(value: Value) -> str | None:
+    """Name the versions that the steps of a pipeline asked."""
+    if "step_versions" not in value:
+        return None
+    asked = (f"{step} {', '.join(versions)}" for step, versions in value["step_versions"].items())
+    return f"versions of its steps: {'; '.join(asked)}"
 
 
 def cancellation(value: Value) -> str:

@@ -62,6 +62,19 @@ def test_a_job_is_started_and_its_id_said(user: BatchStage) -> None:
     assert user.asked == ["POST /batch/models/iris/jobs"]
 
 
+def test_the_versions_that_the_steps_of_a_pipeline_asked_are_shown(user: BatchStage) -> None:
+    user.serval("batch", "run", "iris", SOURCE)
+    end(user)
+    job_id = user.bench.row.id
+    assert "of its steps" not in user.serval("batch", "show", job_id).out
+    asked = (("tags", "9"), ("tags", "10"), ("words", "1"))
+    user.bench.put(replace(user.bench.row, step_versions=asked))
+    said = user.serval("batch", "show", job_id)
+    assert "versions of its steps: tags 9, 10; words 1" in said.out
+    value = user.serval("batch", "show", job_id, "--json").value
+    assert value["step_versions"] == {"tags": ["9", "10"], "words": ["1"]}
+
+
 def test_what_is_chosen_on_the_line_becomes_the_jobs_options(user: BatchStage) -> None:
     value = user.serval(
         *("batch", "run", "iris", SOURCE, "--output", "s3://out/iris/{date}/", "--join", "--json"),

@@ -77,6 +77,7 @@ class JobDocument(TypedDict):
     seconds_left: float | None
     cost_usd: float | None
     cancel_requested: NotRequired[bool]
+    step_versions: NotRequired[dict[str, list[str]]]
     results: NotRequired[list[JobFile]]
 
 

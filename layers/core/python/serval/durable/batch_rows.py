@@ -4,11 +4,13 @@ The ids follow from the job and from what is asked, so that a shard which is run
 wait, a crash or a retry of its job, finds what it has asked before.
 """
 
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+from serval.batch.job.asked_versions import AskedVersions
 from serval.batch.job.job import BatchJob
 from serval.batch.job.lifecycle import JobStopped
 from serval.batch.shard.answers import RowsPostponed, join_rows, split_rows
@@ -56,6 +58,8 @@ class RequestedRows:
     requests: StepRequests
     may_wait: Callable[[], bool]
     """Checks the job, and returns whether there is time to wait."""
+    asked: AskedVersions = field(default_factory=AskedVersions)
+    """What the steps of the requests have asked."""
     pause: Callable[[float], object] = time.sleep
     timer: Callable[[], float] = time.monotonic
 
@@ -110,6 +114,9 @@ class RequestedRows:
             [call.request] = postponed.requests
         except (RequestCancelled, RequestFailed) as error:
             raise RuntimeFailed(str(error)) from error
+        else:
+            if asks.answered is not None and asks.answered.step_versions is not None:
+                self.asked.add(json.loads(asks.answered.step_versions))
 
     def _is_open(self, request_id: str) -> bool:
         row = self.requests.store.find(request_id)

@@ -34,7 +34,13 @@ class EndPipeline:
         def with_result(now: AsyncRequest) -> AsyncRequest:
             version, length = now.version or "", result.header_length
             return lifecycle.succeed(
-                now, version, result.key, result.size_bytes, length, self.clock()
+                now,
+                version,
+                result.key,
+                result.size_bytes,
+                length,
+                self.clock(),
+                result.step_versions,
             )
 
         after = self._close(row, with_result)

@@ -11,6 +11,7 @@ Every call may come twice, or die at any point: values are written before the re
 them, and the record of a step that is done stands.
 """
 
+import json
 import secrets
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
@@ -99,7 +100,10 @@ class Proceed:
         key = response_key(row.id, row.attempt)
         self.payloads.put(key, body)
         was_kept = any("hit" in each.cache.values() for each in work.records.values())
-        self.end.succeed(row, Result(key, len(body), length), was_kept=was_kept)
+        asked = [each.versions for each in work.records.values()]
+        versions = {step: version for one in asked for step, version in one.items()}
+        result = Result(key, len(body), length, json.dumps(versions))
+        self.end.succeed(row, result, was_kept=was_kept)
         return dict(ENDED)
 
     def _run_step(self, row: AsyncRequest, name: str) -> dict[str, Any]:

@@ -95,6 +95,8 @@ class StepAsks:
     """For all requests of the step whose model is asked, or of what stands in for it."""
     answers: StepAnswers | None = None
     """What is looked up before a request is made; None: nothing."""
+    answered: AsyncRequest | None = None
+    """What was answered last."""
     _owner: str = ""
     """That step."""
     _asked: list[str] = field(default_factory=list)
@@ -167,6 +169,7 @@ class StepAsks:
         result = read_result(row, self.known.payloads)
         length = row.response_header_length
         answer = read_response(result, None if length is None else str(length), outputs)
+        self.answered = row
         if row.version is not None:
             self.versions[self.part] = row.version
         if self.answers is not None:

@@ -85,6 +85,12 @@ JOB: Schema = open_object_of(
         },
     },
     schedule={**TEXT, "description": "The schedule that started it."},
+    step_versions={
+        "type": "object",
+        "additionalProperties": list_of(VERSION),
+        "description": "Of a pipeline: the versions that each step asked, several if a rollout "
+        "ended meanwhile. There once a shard has told.",
+    },
     cancel_requested={"const": True},
     results={
         **list_of(object_of(name=TEXT, url={"type": "string", "format": "uri"})),

@@ -124,7 +124,7 @@ SCHEMAS: dict[str, Schema] = {
         step_versions={
             "type": "object",
             "additionalProperties": VERSION,
-            "description": "Of a pipeline that is not durable: the version that each step asked.",
+            "description": "Of a pipeline that has answered: the version that each step asked.",
         },
         steps={
             **list_of(STEP),

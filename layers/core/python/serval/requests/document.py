@@ -71,13 +71,14 @@ class Documents:
 
     def _describe_steps(self, request: AsyncRequest) -> dict[str, Any]:
         """Describe what is known of a pipeline's steps."""
+        asked = {}
         if request.step_versions is not None:
-            return {"step_versions": json.loads(request.step_versions)}
+            asked = {"step_versions": json.loads(request.step_versions)}
         if not request.durable:
-            return {}
+            return asked
         steps = self.records.read(request.id).values()
         begun = sorted(steps, key=lambda step: (step.started, step.name))
-        return {"steps": [self._describe_step(step) for step in begun]}
+        return {**asked, "steps": [self._describe_step(step) for step in begun]}
 
     def _describe_step(self, step: StepRecord) -> dict[str, Any]:
         """Describe a step of a pipeline, with a URL of what it gave."""

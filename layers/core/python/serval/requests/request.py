@@ -90,7 +90,7 @@ class AsyncRequest:
     """``Inference-Header-Content-Length`` of the result; None: JSON alone."""
 
     step_versions: str | None = None
-    """Of a pipeline that ran at once: its steps, each with the version that it asked, as JSON."""
+    """Of a pipeline that has answered: its steps, each with the version that it asked, as JSON."""
     durable: bool = False
     """Whether a state machine runs it, as the steps of a pipeline: see ``serval.durable``."""
     task_token: str | None = None

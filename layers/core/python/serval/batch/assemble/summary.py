@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from serval.batch.job.asked_versions import AskedPairs, describe_asked, join_asked
 from serval.batch.job.cost import MICRO, PRICES, actual_usage
 from serval.batch.job.job import BatchJob, ShardRecord
 from serval.batch.job.keys import Address
@@ -53,6 +54,11 @@ class ShardTally:
         return sum(record.busy_ms for record in self.records)
 
     @property
+    def step_versions(self) -> AskedPairs:
+        """Of a pipeline: what the steps asked in the shards that are done."""
+        return join_asked(*(record.step_versions for record in self.done))
+
+    @property
     def reasons(self) -> list[str]:
         """The first ten reasons for rejecting a record, in the order of the input."""
         found = [reason for record in self.records for reason in record.reasons]
@@ -83,6 +89,7 @@ class ShardTally:
             busy_ms=self.busy_ms,
             assemble_ms=assemble_ms,
             microdollars=actual_usage(job, self.records, assemble_ms).microdollars(),
+            step_versions=self.step_versions,
         )
 
 
@@ -110,6 +117,7 @@ def summarise_job(
         "model": job.model,
         "version": job.version,
         "versions": sorted({record.version for record in tally.done}) or [job.version],
+        "step_versions": describe_asked(tally.step_versions) or None,
         "status": job.status,
         "error": job.error,
         "origin": job.origin,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from serval.batch.job.asked_versions import AskedPairs, describe_asked, join_asked
 from serval.batch.job.cost import MICRO, Estimate, actual_usage
 from serval.batch.job.job import BatchJob, ShardRecord
 from serval.batch.job.ports import JobStore
@@ -135,6 +136,7 @@ def describe_progress(
         "percent": round(100 * whole / job.input_bytes, 1) if job.input_bytes else None,
         "seconds_left": round(seconds * left / read) if seconds and read else None,
         "cost_usd": actual_usage(job, shards).microdollars() / MICRO,
+        **describe_steps(join_asked(*(shard.step_versions for shard in counted))),
     }
 
 
@@ -149,7 +151,13 @@ def describe_result(job: BatchJob) -> dict[str, Any]:
         "rows_per_second": round(job.rows / seconds, 1) if rated else None,
         "percent": 100.0 if job.status == "succeeded" else None,
         "cost_usd": job.microdollars / MICRO,
+        **describe_steps(job.step_versions),
     }
+
+
+def describe_steps(asked: AskedPairs) -> dict[str, Any]:
+    """Describe which versions the steps of a pipeline asked; of other models nothing."""
+    return {"step_versions": describe_asked(asked)} if asked else {}
 
 
 def _seconds(job: BatchJob, now: datetime | None) -> float:

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
+from serval.batch.job.asked_versions import AskedPairs
 from serval.batch.job.options import DEFAULTS, JobOptions
 from serval.clock import timestamp
 from serval.models.version import add_tag
@@ -94,6 +95,8 @@ class BatchJob:
     assemble_ms: int = 0
     microdollars: int = 0
     """Cost by the dated price table; known when the job has ended."""
+    step_versions: AskedPairs = ()
+    """Of a pipeline: what its steps asked; known when the job has ended."""
 
     @property
     def open(self) -> bool:
@@ -141,6 +144,8 @@ class ShardRecord:
     updated: str = ""
     version: str = ""
     """Version of the model."""
+    step_versions: AskedPairs = ()
+    """Of a pipeline: what its steps asked."""
     rows: int = 0
     rejected: int = 0
     records: int = 0
@@ -282,6 +287,8 @@ def _from_attribute(name: str, value: Any) -> Any:
             return JobOptions.from_json(json.loads(value))
         case "pieces" | "errors":
             return tuple(OutputPiece(**piece) for piece in json.loads(value))
+        case "step_versions":
+            return tuple((step, version) for step, version in json.loads(value))
         case "input" | "reasons" | "columns":
             return tuple(json.loads(value))
     return int(value) if isinstance(value, Decimal) else value

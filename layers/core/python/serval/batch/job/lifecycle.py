@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from serval.batch.job.asked_versions import AskedPairs
 from serval.batch.job.job import OPEN, BatchJob
 from serval.batch.job.ports import JobStore
 from serval.clock import timestamp
@@ -69,6 +70,7 @@ class JobTotals:
     busy_ms: int = 0
     assemble_ms: int = 0
     microdollars: int = 0
+    step_versions: AskedPairs = ()
 
 
 def claim(job: BatchJob, owner: str, version: str, output: str, now: datetime) -> BatchJob:

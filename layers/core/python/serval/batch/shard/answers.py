@@ -1,18 +1,22 @@
 """Answers of the model to a block's rows: runs of suitable size, with bad rows found by halving."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from serval.batch.input.records import Rows
+from serval.batch.job.asked_versions import AskedVersions
 from serval.errors import InferenceFailed, InvalidRequest
 from serval.inference.loaded import Loaded
 from serval.inference.run import run_batch_task
 from serval.inference.runtimes import Model, RuntimeFailed
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Array, Tensor
+
+if TYPE_CHECKING:  # models of tensors pay for no pipeline
+    from serval.pipelines.model import PipelineModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +62,25 @@ class PipelineRows:
     """A pipeline as a model of rows; one that gives JSON is called for each row by itself."""
 
     loaded: Loaded
+    asked: AskedVersions = field(default_factory=AskedVersions)
+    """What its steps have asked."""
 
     def run(self, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> list[Tensor]:
         """Answer rows that fit the signature to batch jobs."""
-        model = self.loaded.model
         try:
             if not self.loaded.record.answers_in_json:
-                return model.run(inputs, outputs)
-            answers = [model.run(row, outputs) for row in split_rows(inputs)]
+                return self._run_once(inputs, outputs)
+            answers = [self._run_once(row, outputs) for row in split_rows(inputs)]
         except InferenceFailed as error:
             raise RuntimeFailed(str(error)) from error
         return join_rows(answers)
+
+    def _run_once(self, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]) -> list[Tensor]:
+        model = cast("PipelineModel", self.loaded.model)
+        try:
+            return model.run(inputs, outputs)
+        finally:  # a row that fails has asked, too
+            self.asked.add(model.times.versions)
 
 
 def split_rows(inputs: Sequence[Tensor]) -> Iterator[Sequence[Tensor]]:

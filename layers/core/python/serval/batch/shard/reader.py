@@ -19,6 +19,7 @@ from serval.batch.input.parquet.records import ParquetRecords, rows_per_slice
 from serval.batch.input.partition_columns import NO_PARTITION, Partition, partition_of
 from serval.batch.input.records import Block, Records
 from serval.batch.input.text import Span, TextSpan
+from serval.batch.job.asked_versions import join_asked
 from serval.batch.job.job import OutputPiece, ShardRecord
 from serval.batch.job.keys import Address, JobKeys, Source
 from serval.batch.job.layout import Layout, ShardItem
@@ -255,6 +256,7 @@ class Resume:
             "reasons": [reason[:SHOWN_CHARACTERS] for reason in self.done.reasons],
             "pieces": [piece.to_json() for piece in self.done.pieces],
             "errors": [piece.to_json() for piece in self.done.errors],
+            "step_versions": self.done.step_versions,
         }
 
     @classmethod
@@ -266,6 +268,7 @@ class Resume:
             reasons=tuple(value["reasons"]),
             pieces=tuple(OutputPiece(**piece) for piece in value["pieces"]),
             errors=tuple(OutputPiece(**piece) for piece in value["errors"]),
+            step_versions=join_asked(value.get("step_versions", ())),
         )
         begin = ReadPosition(value["span"], value["offset"], value["first"])
         return cls(value["piece"], begin, done)

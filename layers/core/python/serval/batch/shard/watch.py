@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from serval.batch.job import lifecycle
+from serval.batch.job.asked_versions import AskedVersions, join_asked
 from serval.batch.job.job import BatchJob, ShardRecord
 from serval.batch.job.lifecycle import JobStopped, change_job
 from serval.batch.job.ports import JobStore
@@ -41,6 +42,8 @@ class ShardWatch:
     """Counts of everything answered at the last check; some of it is not written yet."""
     raw_bytes: Callable[[], int] | None = None
     """Returns the bytes read from a stored file, where blocks do not count them."""
+    asked: AskedVersions = field(default_factory=AskedVersions)
+    """What the steps of a pipeline have asked in this invocation."""
     began: float = 0.0
     _checked_at: float = 0.0
     _block: float = 0.0
@@ -144,6 +147,7 @@ class ShardWatch:
             run_ms=before.run_ms + round(counts.run_seconds * 1e3),
             busy_ms=before.busy_ms + round((self.timer() - self.began) * 1e3),
             reasons=(*before.reasons, *counts.reasons)[:10],
+            step_versions=join_asked(before.step_versions, self.asked.pairs),
         )
 
 

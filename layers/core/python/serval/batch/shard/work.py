@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from serval.batch.job.asked_versions import AskedVersions
 from serval.batch.job.job import BatchJob, OutputPiece, ShardRecord
 from serval.batch.job.keys import Address, JobKeys, read_address
 from serval.batch.job.layout import Layout, ShardItem
@@ -30,8 +31,9 @@ AT_ONCE = 16
 """Concurrent requests to S3 of a shard."""
 LAYOUTS_KEPT = 4
 ERROR_CHARACTERS = 2_000
-AskRows = Callable[[ModelVersion, BatchJob, Callable[[], bool]], Model]
-"""Takes a version, the job, and what checks the job and tells whether there is time to wait."""
+AskRows = Callable[[ModelVersion, BatchJob, Callable[[], bool], AskedVersions], Model]
+"""Takes a version, the job, what checks the job and tells whether there is time to wait, and where
+to add what steps ask."""
 
 
 def do_nothing() -> None:
@@ -188,8 +190,8 @@ class ShardWork:
 
     def _model(self, loaded: Loaded, watch: ShardWatch) -> Model:
         if loaded.record.durable and self.ask is not None:
-            return self.ask(loaded.record, watch.job, watch.may_wait)
-        return model_of(loaded)
+            return self.ask(loaded.record, watch.job, watch.may_wait, watch.asked)
+        return model_of(loaded, watch.asked)
 
     def _sinks(
         self, output: Address, layout: Layout, item: ShardItem, number: int
@@ -243,10 +245,10 @@ class ShardWork:
             self.objects.delete(left)
 
 
-def model_of(loaded: Loaded) -> Model:
+def model_of(loaded: Loaded, asked: AskedVersions) -> Model:
     """Return what answers rows; in a fleet's shard process that is the worker, tasks included."""
     if loaded.record.runtime == PIPELINE:
-        return PipelineRows(loaded)
+        return PipelineRows(loaded, asked)
     return TaskModel(loaded) if loaded.task and loaded.record.batch_task else loaded.model
 
 

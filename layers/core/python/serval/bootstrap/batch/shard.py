@@ -10,6 +10,7 @@ from serval.aws.dynamodb.jobs import JobTable
 from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval.aws.eventbridge.detection_events import DetectionEvents
 from serval.aws.s3.batch_objects import CONNECTIONS, S3Objects
+from serval.batch.job.asked_versions import AskedVersions
 from serval.batch.job.job import BatchJob
 from serval.batch.job.layout import ShardItem
 from serval.batch.job.settings import ShardSettings
@@ -76,12 +77,15 @@ def ask_rows(
     record: ModelVersion,
     job: BatchJob,
     may_wait: Callable[[], bool],
+    asked: AskedVersions,
 ) -> Model:
     """Return a durable pipeline as a model that makes async requests of a job's rows."""
     # Imported as above.
     from serval.durable.batch_rows import RequestedRows
 
-    return RequestedRows(record=record, job=job, requests=requests(), may_wait=may_wait)
+    return RequestedRows(
+        record=record, job=job, requests=requests(), may_wait=may_wait, asked=asked
+    )
 
 
 def run(work: ShardWork, event: Any, context: Any) -> Any:
