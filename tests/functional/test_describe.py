@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -245,6 +246,32 @@ def test_statistics_are_of_the_version_that_each_track_stands_for(bench: Bench) 
     assert stable["inference_stats"]["fail"] == {"count": 1, "ns": 0}
     assert (candidate["version"], candidate["inference_count"]) == ("2", 1)
     assert get(bench, "/v2/models/iris/versions/2/stats")[1]["model_stats"] == [candidate]
+
+
+def keep_answers(bench: Bench, **members: Any) -> None:
+    """Have the versions of ``iris`` be such as may keep answers."""
+    records = bench.registry.records
+    records[:] = [replace(one, **members) if one.model == "iris" else one for one in records]
+
+
+@pytest.mark.parametrize(
+    "members", [{"bundle": {"cache": {"ttl_seconds": 60}}}, {"runtime": "pipeline"}]
+)
+def test_kept_answers_are_in_the_statistics_of_the_stable_version(
+    bench: Bench, members: dict[str, Any]
+) -> None:
+    keep_answers(bench, **members)
+    bench.registry.routes["iris"] = Route("1", candidate="2", percent=10)
+    bench.statistics.known = {("iris", "cached"): TrackStatistics(requests=7, latency_ms=3.5)}
+    stable, candidate = get(bench, "/v2/models/iris/stats")[1]["model_stats"]
+    assert stable["inference_stats"]["cache_hit"] == {"count": 7, "ns": 3_500_000}
+    assert candidate["inference_stats"]["cache_hit"] == {"count": 0, "ns": 0}
+
+
+def test_the_metrics_of_kept_answers_are_not_paid_for_where_there_are_none(bench: Bench) -> None:
+    bench.statistics.known = {("iris", "cached"): TrackStatistics(requests=7, latency_ms=3.5)}
+    (entry,) = get(bench, "/v2/models/iris/stats")[1]["model_stats"]
+    assert entry["inference_stats"]["cache_hit"] == {"count": 0, "ns": 0}
 
 
 def test_a_version_without_a_track_has_statistics_of_zero(bench: Bench) -> None:

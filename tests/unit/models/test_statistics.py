@@ -38,6 +38,17 @@ def test_every_duration_has_a_count_and_nanoseconds() -> None:
     assert all(duration.keys() == {"count", "ns"} for duration in entry["inference_stats"].values())
 
 
+def test_calls_with_kept_answers_are_successes_that_ran_nothing() -> None:
+    first, last = datetime(2026, 11, 21, 10, tzinfo=UTC), datetime(2026, 11, 21, 11, tzinfo=UTC)
+    kept = TrackStatistics(requests=5, errors=1, latency_ms=2.0, last=last)
+    entry = model_statistics("iris", "1", TrackStatistics(3, 1, 20.0, first), kept)
+    assert (entry["inference_count"], entry["execution_count"]) == (2, 2)
+    assert entry["inference_stats"]["cache_hit"] == {"count": 4, "ns": 2_000_000}
+    assert entry["inference_stats"]["success"] == {"count": 6, "ns": 22_000_000}
+    assert entry["inference_stats"]["fail"] == {"count": 1, "ns": 0}, "the cache's are no call's"
+    assert entry["last_inference"] == int(last.timestamp() * 1000)
+
+
 def test_what_named_its_version_is_added_to_what_the_route_chose() -> None:
     earlier, later = datetime(2026, 11, 21, 10, tzinfo=UTC), datetime(2026, 11, 21, 11, tzinfo=UTC)
     routed, pinned = TrackStatistics(3, 1, 20.0, later), TrackStatistics(2, 0, 5.0, earlier)

@@ -107,7 +107,7 @@ def describe_pipeline(
 def add_errors(found: dict[str, Any], statistics: PipelineStatistics) -> None:
     """Add the errors of the last hours, of all versions together, if the metrics answer."""
     model, steps = found["pipeline"], {step["name"]: step for step in found["steps"]}
-    tracks: Iterable[Counted] = get_args(Counted)
+    tracks: Iterable[Counted] = (track for track in get_args(Counted) if track != "cached")
     try:
         failed = statistics.step_errors(model, list(steps))
         counted = statistics.of([(model, track) for track in tracks])

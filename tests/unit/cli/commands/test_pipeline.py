@@ -156,7 +156,8 @@ def test_the_errors_of_a_pipeline_and_its_steps_are_shown(
     terminal: Terminal, edge: InMemoryEdge, metrics: RecordedErrors
 ) -> None:
     metrics.silent = False
-    metrics.steps, metrics.tracks = {"first": 12, "other": 1}, {"stable": 1, "pinned-stable": 1}
+    metrics.steps = {"first": 12, "other": 1}
+    metrics.tracks = {"stable": 1, "pinned-stable": 1, "cached": 40}  # failures of the cache
     measured = {"p50_ms": 0.5, "steps_p50_ms": {"first": 0.1}}
     edge.records["sums", "1"] = replace(edge.records["sums", "1"], measurements=measured)
     head, _, total, first, _, other, *_ = show(terminal, "sums").out.splitlines()

@@ -9,8 +9,9 @@ from typing import Any
 from serval.errors import ModelNotFound, ModelOutOfScope, ModelVersionNotFound
 from serval.models import metadata
 from serval.models.registry import ModelRegistry
-from serval.models.route import Route
+from serval.models.route import Counted, Route
 from serval.models.statistics import (
+    NOTHING,
     ModelStatistics,
     TrackStatistics,
     counted_tracks,
@@ -19,7 +20,7 @@ from serval.models.statistics import (
     version_on,
 )
 from serval.models.storage import MODEL_NAME
-from serval.models.version import ModelVersion
+from serval.models.version import PIPELINE, ModelVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +119,22 @@ class Descriptions:
     def _statistics(self, routes: Mapping[str, Route]) -> list[dict[str, Any]]:
         tracks = [track for model, route in routes.items() for track in tracks_of(model, route)]
         counts = [(model, count) for model, track in tracks for count in counted_tracks(track)]
-        found = self.statistics.of(counts)
+        kept: list[tuple[str, Counted]] = [
+            (model, "cached") for model, route in routes.items() if self._may_keep(model, route)
+        ]
+        found = self.statistics.of([*counts, *kept])
         return [
             model_statistics(
                 model,
                 version_on(track, routes[model]),
                 found[model, routed] + found[model, pinned],
+                found.get((model, "cached"), NOTHING) if track == "stable" else NOTHING,
             )
             for model, track in tracks
             for routed, pinned in [counted_tracks(track)]
         ]
+
+    def _may_keep(self, model: str, route: Route) -> bool:
+        """Return whether a model may have kept answers: to ask costs less than their metrics."""
+        record = self.registry.version(model, route.stable)
+        return record.runtime == PIPELINE or record.cache_seconds is not None

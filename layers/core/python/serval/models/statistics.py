@@ -20,7 +20,6 @@ UNMEASURED = (
     "compute_input",
     "compute_infer",
     "compute_output",
-    "cache_hit",
     "cache_miss",
 )
 """Parts of a duration that Triton names and Serval does not measure."""
@@ -45,6 +44,9 @@ class TrackStatistics:
             self.latency_ms + other.latency_ms,
             max((one for one in (self.last, other.last) if one), default=None),
         )
+
+
+NOTHING = TrackStatistics()
 
 
 class ModelStatistics(Protocol):
@@ -101,22 +103,35 @@ def version_on(track: Track, route: Route) -> str:
     return route.candidate if track == "candidate" and route.candidate else route.stable
 
 
-def model_statistics(model: str, version: str, track: TrackStatistics) -> dict[str, Any]:
+def model_statistics(
+    model: str, version: str, track: TrackStatistics, kept: TrackStatistics = NOTHING
+) -> dict[str, Any]:
     """Write a version's member of ``model_stats``.
 
-    A request is one inference and one execution. The parts of its duration and the duration of
-    failed requests are not recorded, so those members are zero.
+    A request is one inference and one execution, unless its answer had been kept. The parts of its
+    duration and the duration of failed requests are not recorded, so those members are zero.
+
+    Parameters
+    ----------
+    kept
+        Calls whose answers had been kept; an error among them is one of the cache, and no call.
     """
-    succeeded = max(track.requests - track.errors, 0)
+    succeeded, hits = (max(one.requests - one.errors, 0) for one in (track, kept))
+    last = (track + kept).last
+    kept_ns = round(kept.latency_ms * 1e6)
     return {
         "name": model,
         "version": version,
-        "last_inference": int(track.last.timestamp() * 1000) if track.last else 0,
+        "last_inference": int(last.timestamp() * 1000) if last else 0,
         "inference_count": succeeded,
         "execution_count": succeeded,
         "inference_stats": {
-            "success": {"count": succeeded, "ns": round(track.latency_ms * 1e6)},
+            "success": {
+                "count": succeeded + hits,
+                "ns": round(track.latency_ms * 1e6) + kept_ns,
+            },
             "fail": {"count": track.errors, "ns": 0},
+            "cache_hit": {"count": hits, "ns": kept_ns},
             **{part: {"count": 0, "ns": 0} for part in UNMEASURED},
         },
         "batch_stats": [],

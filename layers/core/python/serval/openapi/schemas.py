@@ -118,7 +118,7 @@ INFER = {
     ),
 }
 DURATION = object_of(count=COUNT, ns=COUNT)
-DURATIONS = ("success", "fail", *UNMEASURED)
+DURATIONS = ("success", "fail", "cache_hit", *UNMEASURED)
 TENSOR = object_of(name=TEXT, datatype=DATATYPE, shape=DIMENSIONS)
 CONFIGURED_TENSOR = object_of(name=TEXT, data_type=TEXT, dims=DIMENSIONS)
 OPTIONAL: Schema = {
