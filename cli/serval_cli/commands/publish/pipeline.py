@@ -19,6 +19,7 @@ from serval_cli.failures import CommandFailed
 from serval_cli.options import JsonOption, ModelArgument, StageOption, VersionOption, new_app
 from serval_cli.output import note, show
 from serval_cli.stages.stage import find_stage
+from serval_cli.views import pipeline_drawing as drawing
 from serval_cli.views import pipelines as views
 
 
@@ -43,15 +44,21 @@ def show_pipeline(
     mermaid: Annotated[
         bool, typer.Option("--mermaid", help="Print the graph as mermaid, for a page of Markdown.")
     ] = False,
+    as_svg: Annotated[
+        bool, typer.Option("--svg", help="Print the graph as a picture in SVG.")
+    ] = False,
     version: VersionOption = None,
     stage: StageOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show the steps of a pipeline, each with what it reads, takes and costs, and its errors."""
+    if mermaid and as_svg:
+        raise CommandFailed("--mermaid and --svg: one of them expected")
     found_stage = find_stage(stage)
     found = describe_pipeline(found_stage.registry, model, version)
     add_errors(found, found_stage.statistics)
-    show(found, views.mermaid if mermaid else views.tree, as_json=as_json)
+    view = views.mermaid if mermaid else drawing.svg if as_svg else views.tree
+    show(found, view, as_json=as_json)
 
 
 def describe_pipeline(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
+from xml.etree import ElementTree
 
 import pytest
 
@@ -13,6 +14,7 @@ from serval.models.statistics import TrackStatistics
 from serval_cli.bundle.folder import read_folder
 from serval_cli.commands.publish import pipeline
 from serval_cli.pipelines.folder import check_models
+from serval_cli.views import pipeline_drawing as drawing
 from serval_cli.views import pipelines as views
 from tests.fakes.command_line import Ended, Terminal
 from tests.fakes.inference import TWO_COLUMNS, InMemoryEdge, plus
@@ -137,6 +139,54 @@ def test_a_pipeline_of_a_task_is_shown_with_the_inputs_that_it_reads(
 
 def test_a_pipeline_is_shown_as_mermaid(terminal: Terminal) -> None:
     assert show(terminal, "sums", "--mermaid").out == MERMAID
+
+
+def boxes(picture: str) -> dict[str, tuple[int, list[str]]]:
+    """Read a picture: the name of each box → where it stands from the left, and its lines."""
+    root = ElementTree.fromstring(picture)
+    found: dict[str, tuple[int, list[str]]] = {}
+    for text in root.iter("{http://www.w3.org/2000/svg}text"):
+        if text.get("class") == "name":
+            name = text.text or ""
+            found[name] = int(text.get("x", "")), []
+        else:
+            found[name][1].append(text.text or "")
+    return found
+
+
+def test_a_pipeline_is_drawn_from_its_inputs_to_its_output(terminal: Terminal) -> None:
+    picture = show(terminal, "sums", "--svg").out
+    found = boxes(picture)
+    order = [found[name][0] for name in ("x", "first", "other", "total", "output")]
+    assert order[0] < order[1] < order[2] < order[4], "what stands in comes after what fails"
+    assert order[1] < order[3] < order[4]
+    assert found["first"][1] == ["one v1"]
+    assert found["total"][1] == ["rule $sum(first.y[0])", 'when x[0][0] > "0"']
+    assert picture.count("<path") == MERMAID.count("-->") + MERMAID.count("-. ")
+    assert picture.count('class="dashed"') == 1
+
+
+def test_a_picture_has_the_figures_of_each_step(
+    terminal: Terminal, edge: InMemoryEdge, metrics: RecordedErrors
+) -> None:
+    metrics.silent, metrics.steps = False, {"first": 3}
+    measured = {"p50_ms": 0.5, "steps_p50_ms": {"first": 0.1}}
+    edge.records["sums", "1"] = replace(edge.records["sums", "1"], measurements=measured)
+    found = boxes(show(terminal, "sums", "--svg").out)
+    assert found["first"][1][1:] == ["p50 0.1 ms", "3 errors in 3 h", "$0.0023 a million"]
+    assert found["output"][1][0] == "p50 0.5 ms"
+
+
+def test_a_long_rule_does_not_make_a_picture_wide(edge: InMemoryEdge) -> None:
+    publish_pipeline(edge, TEXT.replace("$sum(first.y[0])", f"$sum(first.y[0]) < 1{' + 1' * 50}"))
+    value = pipeline.describe_pipeline(edge, "sums")  # type: ignore[arg-type]
+    lines = boxes("".join(drawing.svg_lines(value)))["total"][1]
+    assert len(lines[0]) == drawing.LONGEST
+    assert lines[0].endswith("…")
+
+
+def test_one_form_of_the_graph_is_chosen(terminal: Terminal) -> None:
+    assert "one of them expected" in show(terminal, "sums", "--svg", "--mermaid").failure
 
 
 def test_what_the_golden_check_measured_is_shown_with_its_price(
