@@ -143,10 +143,10 @@ class Variant:
 
 
 LAYERS = (
-    Layer("core", limit_mb=7),
+    Layer("core", limit_mb=8),
     Layer(
         "inference",
-        75,
+        74,
         "layer-inference.txt",
         (*NUMPY_LEFT_OUT, "numpy/typing/*", *ONNXRUNTIME_LEFT_OUT, "onnxruntime_extensions/*"),
         # ONNX Runtime loads the library by itself.
@@ -173,9 +173,9 @@ TOGETHER = (
 """Layers that one function may have at once, to which Lambda's limit applies together."""
 
 AWS = Variant("aws", "3.13", "aarch64-manylinux_2_28")
-# Never uploaded, so 15 % more may be in it; x86-64 code is larger, and an older Python may get
+# Never uploaded, so 17 % more may be in it; x86-64 code is larger, and an older Python may get
 # an older, larger numpy.
-LOCAL = Variant("local", f"{sys.version_info.major}.{sys.version_info.minor}", limit_percent=115)
+LOCAL = Variant("local", f"{sys.version_info.major}.{sys.version_info.minor}", limit_percent=117)
 VARIANTS = (AWS, LOCAL)
 
 
