@@ -55,6 +55,6 @@ class PipelineTask:
 def input_tensors(
     takes: InputKind, inputs: Sequence[Any], parameters: Parameters
 ) -> list[list[Tensor]]:
-    """Write the tensors of a run for each input; a parameter that is null is not said."""
-    said = {name: each for name, each in parameters.values.items() if each is not None}
-    return [task_tensors(takes, Payload([each], False, Parameters(said))) for each in inputs]
+    """Write the tensors of a run for each input; a parameter that is null is left out."""
+    named = {name: each for name, each in parameters.values.items() if each is not None}
+    return [task_tensors(takes, Payload([each], False, Parameters(named))) for each in inputs]

@@ -8,7 +8,7 @@ from serval.models.task_signature import PARAMETERS
 from serval.models.tensor import Tensor
 from serval.protocol.binary_tensors import bytes_array
 
-NOTHING_SAID = b"{}"
+NO_PARAMETERS = b"{}"
 
 
 def complete_inputs(task: str | None, tensors: Sequence[Tensor]) -> Mapping[str, Tensor]:
@@ -26,7 +26,7 @@ def complete_inputs(task: str | None, tensors: Sequence[Tensor]) -> Mapping[str,
         if tensor.array.shape != (1,):
             count = tensor.array.size
             raise InvalidInputs(f"{name}: {count} inputs given, and a run has one: one expected")
-    given.setdefault(PARAMETERS, Tensor(PARAMETERS, "BYTES", bytes_array([NOTHING_SAID], [1])))
+    given.setdefault(PARAMETERS, Tensor(PARAMETERS, "BYTES", bytes_array([NO_PARAMETERS], [1])))
     return given
 
 
