@@ -137,7 +137,7 @@ soak: setup layers-aws models  ## stateful machines and properties for long, ten
 	@SERVAL_SOAK=20 $(BIN)/python -m pytest $(AT_ONCE) --hypothesis-seed=$(SEED) tests/stateful tests/faults/test_durable_pipelines.py
 	@SERVAL_SOAK=20 $(BIN)/python -m pytest $(AT_ONCE) --hypothesis-seed=$(SEED) -m hypothesis tests/unit tests/functional
 	@$(BIN)/python -m pytest $(AT_ONCE) tests/soak
-	@SERVAL_SOAK=20 $(BIN)/python -m pytest $(AT_ONCE) tests/functional/test_streaming_workers.py tests/local/test_batch.py tests/local/test_fleets_under_fire.py tests/local/test_fleet_failures.py tests/local/test_durable_under_fire.py tests/local/test_split_canary.py tests/local/test_openapi.py
+	@SERVAL_SOAK=20 $(BIN)/python -m pytest $(AT_ONCE) tests/local/test_batch.py tests/local/test_fleets_under_fire.py tests/local/test_fleet_failures.py tests/local/test_durable_under_fire.py tests/local/test_split_canary.py tests/local/test_openapi.py
 	@$(BIN)/python -m tests.mutations
 	@$(BIN)/python -m tests.odd_files
 

@@ -91,13 +91,14 @@ with TemporaryDirectory() as folder:
 
 DURABLE = """
 import handler
+from serval.batch.job.asked_versions import AskedVersions
 from serval.batch.job.job import BatchJob
 from serval.models.version import ModelVersion
 record = ModelVersion(
     model="chain", version="1", digest="", created="", artifact="", artifact_files=(), files=(),
     signature=None, runtime="pipeline", bundle={"durable": True})
 job = BatchJob(id="j", model="chain", created="", updated="")
-rows = handler.ready.use_case.ask(record, job, lambda: True)
+rows = handler.ready.use_case.ask(record, job, lambda: True, AskedVersions())
 assert type(rows).__name__ == "RequestedRows"
 """
 

@@ -23,14 +23,12 @@ from serval.requests.stream.piece import Piece
 from serval.tasks.parameters import Parameters
 from tests.fakes.inference import version_record
 from tests.fakes.worker_stage import WAIT_SECONDS, WorkerStage, await_that, worker_stage
-from tests.stateful.extent import TIMES
 from tests.tasks.harness import RECORDED, open_folder
 from tests.tasks.long_texts import make_room
 
 pytestmark = pytest.mark.slow
 
-MODEL, LEAVING, READERS = "writer", 10, 12
-COUNT = 100 if TIMES > 1 else 40
+MODEL, COUNT, LEAVING, READERS = "writer", 100, 10, 12
 Process = subprocess.Popen[str]
 TOKENS = 32
 PATIENT: dict[str, Any] = {"LEASE_SECONDS": "20"}
