@@ -37,7 +37,11 @@ inputs: [{name: image, datatype: BYTES, shape: [1]}]
 steps: [{name: seen, model: camera}]
 output: '{"people": $count(seen[label = "person"])}'
 """
-PARTS = ("cascade/large", "spoken/spectrogram", "spoken/vocoder")
+BUILT = ("gate", "catalogue", "cascade", "spoken", "topics")
+PARTS = (
+    *("cascade/large", "spoken/spectrogram", "spoken/vocoder"),
+    *("topics/encoder", "topics/linear", "topics/trees"),
+)
 ROWS = b"x_0,x_1\n1,2\n3,4\n"
 ROOT = Path(__file__).parents[2]
 LINE = {"request": {"inputs": {"x": [[1, 2]]}}, "answer": {"sum": 25.0, "rows": 1}}
@@ -168,10 +172,10 @@ def ended_of(client: httpx.Client, path: str) -> Any:
 @pytest.fixture(scope="module")
 def examples(stage: LocalStage) -> None:
     """Build and publish the pipelines of models/not-deployed, over the models that they ask."""
-    for name in ("gate", "catalogue", "cascade", "spoken"):
+    for name in BUILT:
         built = ROOT / "models/not-deployed" / name / "build.py"
         subprocess.run([sys.executable, built], check=True, capture_output=True, cwd=ROOT)
-    for path in ("camera", "reviews", *PARTS, "gate", "catalogue", "cascade", "spoken"):
+    for path in ("camera", "reviews", *PARTS, *BUILT):
         folder = "models" if path in ("camera", "reviews") else "models/not-deployed"
         stage.serval("push", f"{folder}/{path}", "--wait")
     folder = stage.state / "bundles" / "people"
@@ -193,6 +197,19 @@ def test_a_picture_and_a_text_become_one_answer(
         line = golden_line(name, index)
         reply = client.post(f"/models/{name}", json=line["request"])
         assert (reply.status_code, reply.json()) == (200, line["answer"])
+
+
+def test_two_classifiers_over_one_encoder_name_a_topic(
+    client: httpx.Client, examples: None
+) -> None:
+    line = golden_line("topics")
+    found = client.post("/models/topics", json=line["request"]).json()
+    score = pytest.approx(line["answer"]["score"], abs=1e-4)
+    assert found == line["answer"] | {"score": score}
+    [text] = line["request"]["inputs"].values()
+    item = {"name": "text", "datatype": "BYTES", "shape": [1], "data": [text]}
+    [output] = client.post("/v2/models/topics/infer", json={"inputs": [item]}).json()["outputs"]
+    assert json.loads(output["data"][0]) == found
 
 
 def test_hugging_face_s_client_takes_a_cascade_for_a_model(
