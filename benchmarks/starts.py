@@ -77,7 +77,7 @@ def kserve(model_file: Path, body: str) -> Iterator[Running]:
     """Run KServe's model server, called over one kept-alive connection."""
     port, spawned = free_port(), time.perf_counter()
     with (
-        running_until_killed([*kserve_command(port, model_file)]) as process,
+        running_until_killed(kserve_command(port, model_file)) as process,
         contextlib.closing(connect(process, port)) as connection,
     ):
         post(connection, body)

@@ -29,10 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Keep what lasts, modules and tests, out of what the collector looks through again and again.
-
-    That took a third of a worker's time.
-    """
+    """Spare the collector what lasts: it would look through modules and tests again and again."""
     gc.collect()
     gc.freeze()
 

@@ -1,7 +1,6 @@
 """Answers that are kept: a second call of the same costs no run, in ``infer`` and in pipelines."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ from serval.errors import BundleRefused
 from serval.models.route import Route
 from tests.fakes.answers import InMemoryAnswers, cache_answers, declare_cache
 from tests.fakes.inference import TWO_COLUMNS, Bench, answer, document, event, plus, task_event
-from tests.fakes.pipelines import publish_pipeline, ready_bench
+from tests.fakes.pipelines import publish_pipeline
 from tests.fakes.task_models import publish_recorded, publish_sentiment
 
 HEAD = """
@@ -33,11 +32,6 @@ inputs: [{name: text, datatype: BYTES, shape: [1]}]
 steps: [{name: mood, model: sentiment, cache: {ttl_seconds: 60}}]
 output: mood[0].label
 """
-
-
-@pytest.fixture
-def ready(tmp_path: Path) -> Bench:
-    return ready_bench(tmp_path)
 
 
 @pytest.fixture

@@ -62,6 +62,7 @@ def test_several_inputs_of_an_upload_end_the_request_at_once(stage: DurableStage
     row = stage.world.row("r1")
     assert (row.status, row.attempts) == ("failed", 1)
     assert row.error == "text: 2 inputs given, and a run has one: one expected"
+    assert ["step" in event for event in stage.events] == [False, True, False], "no call failed"
 
 
 def test_it_is_a_step_as_its_model_would_be(stage: DurableStage) -> None:

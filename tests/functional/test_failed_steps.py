@@ -10,16 +10,11 @@ import pytest
 
 from tests.fakes.durable import DurableStage
 from tests.fakes.inference import Bench, document, event, task_event
-from tests.fakes.pipelines import publish_pipeline, ready_bench
+from tests.fakes.pipelines import publish_pipeline
 from tests.fakes.worker import FAILS, IS_REFUSED, row_of
 
 HEAD = "inputs: [{name: x, datatype: FP32, shape: [-1, 2]}]\nsteps:\n"
 DURABLE = f"name: chain\ndurable: true\n{HEAD}"
-
-
-@pytest.fixture
-def ready(tmp_path: Path) -> Bench:
-    return ready_bench(tmp_path)
 
 
 @pytest.fixture

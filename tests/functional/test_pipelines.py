@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +19,7 @@ from tests.fakes.inference import (
     signature,
     task_event,
 )
-from tests.fakes.pipelines import publish_pipeline, ready_bench
+from tests.fakes.pipelines import publish_pipeline
 
 CHAIN = """
 name: chain
@@ -39,11 +38,6 @@ steps:
 output: verdict
 """
 TEXT = {"name": "text", "shape": [1], "datatype": "BYTES", "data": ["good good"]}
-
-
-@pytest.fixture
-def ready(tmp_path: Path) -> Bench:
-    return ready_bench(tmp_path)
 
 
 def ask(ready: Bench, model: str = "chain", data: Any = (1, 2), **members: Any) -> dict[str, Any]:

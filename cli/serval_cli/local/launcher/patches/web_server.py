@@ -1,4 +1,4 @@
-"""Serve by uvicorn and httptools, which take half of hypercorn's time for a request.
+"""Serve by uvicorn and httptools, which take less of a request than hypercorn does.
 
 At shutdown they wait only briefly for open connections, since the emulator keeps nothing.
 """

@@ -15,6 +15,7 @@ import json
 import secrets
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 from serval.clock import Clock, timestamp, utc_now
@@ -32,6 +33,7 @@ from serval.pipelines.model import StepVersions
 from serval.pipelines.plan import PipelinePlan, make_plan
 from serval.pipelines.postponed import StepPostponed
 from serval.pipelines.run_values import Value
+from serval.pipelines.step_times import StepTimes
 from serval.pipelines.tasks.run_inputs import complete_inputs
 from serval.protocol.request import InferenceRequest
 from serval.protocol.response import InferenceResponse, write_response
@@ -90,7 +92,7 @@ class Proceed:
         try:
             read = {name for each in work.plan.reading.values() for name in each.names}
             wanted = wanted_outputs(work.record, work.request)
-            outputs = self._step_run(work, read).outputs(wanted)
+            outputs = self._step_run(work, read, StepTimes()).outputs(wanted)
             body, length = write_response(
                 InferenceResponse(row.model, work.record.version, outputs), work.request
             )
@@ -100,8 +102,8 @@ class Proceed:
         key = response_key(row.id, row.attempt)
         self.payloads.put(key, body)
         was_kept = any("hit" in each.cache.values() for each in work.records.values())
-        asked = [each.versions for each in work.records.values()]
-        versions = {step: version for one in asked for step, version in one.items()}
+        asked = (each.versions.items() for each in work.records.values())
+        versions = dict(chain.from_iterable(asked))
         result = Result(key, len(body), length, json.dumps(versions))
         self.end.succeed(row, result, was_kept=was_kept)
         return dict(ENDED)
@@ -115,12 +117,11 @@ class Proceed:
         begun = known.started if known and known.status == "running" else timestamp(self.clock())
         record = StepRecord(name=name, status="running", started=begun)
         planned = work.plan.steps[name]
-        asks = StepAsks(self.requests, row, name)
+        asks, times = StepAsks(self.requests, row, name), StepTimes()
         try:
-            run = self._step_run(work, planned.reads)
-            value = run.value(name, asks)
+            value = self._step_run(work, planned.reads, times).value(name, asks)
         except StepPostponed as waits:
-            noted = self._note(record, known, run)
+            noted = self._note(record, known, times)
             self.records.write(row.id, replace(noted, requests=waits.requests))
             self._extend(row, row.runner or "")
             return {"outcome": "waits", "requests": waits.requests, "seconds": waits.seconds}
@@ -128,25 +129,25 @@ class Proceed:
             if fault_of(error) == "stage":
                 raise  # the state machine tries again
             self._fail(row, record, error)
-            self._count_failed(row, run.times.failed)
+            self._count_failed(row, times.failed)
             return dict(ENDED)
         asks.keep_answers()
-        self.records.write(row.id, self._keep(work, self._note(record, known, run), value))
-        self._count_failed(row, run.times.failed)
+        self.records.write(row.id, self._keep(work, self._note(record, known, times), value))
+        self._count_failed(row, times.failed)
         return dict(ENDED)
 
     def _count_failed(self, row: AsyncRequest, steps: Collection[str]) -> None:
         if steps:
             self.versions.count_failed_steps(row.model, steps)
 
-    def _note(self, record: StepRecord, known: StepRecord | None, run: StepRun) -> StepRecord:
+    def _note(self, record: StepRecord, known: StepRecord | None, times: StepTimes) -> StepRecord:
         """Note which versions were asked, and what came of caches.
 
         A run after the first finds what that one has kept.
         """
         before = known.cache if known is not None and known.status == "running" else {}
-        cache = {**run.times.cached, **before}
-        return replace(record, cache=cache, versions=dict(run.times.versions))
+        cache = {**times.cached, **before}
+        return replace(record, cache=cache, versions=dict(times.versions))
 
     def _keep(self, work: "PipelineWork", record: StepRecord, value: Value | None) -> StepRecord:
         """Write what a step gave, and return its record."""
@@ -194,7 +195,7 @@ class Proceed:
         plan = make_plan(PipelineDefinition.from_json(record.bundle))
         return PipelineWork(row, record, plan, request, self.records.read(row.id))
 
-    def _step_run(self, work: "PipelineWork", names: Collection[str]) -> StepRun:
+    def _step_run(self, work: "PipelineWork", names: Collection[str], times: StepTimes) -> StepRun:
         """Bring together what a step reads, or the output does."""
         values = {}
         for name in names:
@@ -209,6 +210,7 @@ class Proceed:
             self.versions,
             self.registry.version,
             values,
+            times,
         )
 
     def _value(self, key: str) -> bytes:

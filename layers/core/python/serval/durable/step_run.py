@@ -105,8 +105,8 @@ class StepRun:
     stable: Callable[[str], str]
     versions: StepVersions
     find: FindVersion
-    values: Mapping[str, Value] = field(default_factory=dict)
-    times: StepTimes = field(default_factory=StepTimes)
+    values: Mapping[str, Value]
+    times: StepTimes
     """Which versions were asked, what came of their caches, and which steps failed."""
 
     def value(self, name: str, asks: StepAsks) -> Value | None:

@@ -217,8 +217,13 @@ def _run_model(loaded: Loaded, inputs: Sequence[Tensor], outputs: Sequence[Tenso
         raise InferenceFailed(loaded.record.model, loaded.record.version, str(error)) from error
 
 
+def default_outputs(loaded: Loaded) -> list[str]:
+    """Name the outputs that a request gets which names none."""
+    return [spec.name for spec in loaded.record.signature.outputs]
+
+
 def _names(loaded: Loaded, request: InferenceRequest) -> list[str]:
-    return list(request.outputs or (spec.name for spec in loaded.record.signature.outputs))
+    return list(request.outputs) or default_outputs(loaded)
 
 
 def _pick(outputs: Sequence[Tensor], names: Sequence[str]) -> Outputs:

@@ -84,14 +84,14 @@ class CloudWatchStatistics:
 
 
 def sum_query(name: str, metric: str, of: Mapping[str, str]) -> "MetricDataQueryTypeDef":
-    """Build the query for a metric's sum in each minute, of these dimensions."""
+    """Build the query, under this name, for a metric's sum in each minute, of these dimensions."""
     return {
         "Id": name,
         "MetricStat": {
             "Metric": {
                 "Namespace": NAMESPACE,
                 "MetricName": metric,
-                "Dimensions": [{"Name": name, "Value": value} for name, value in of.items()],
+                "Dimensions": [{"Name": key, "Value": value} for key, value in of.items()],
             },
             "Period": PERIOD_SECONDS,
             "Stat": "Sum",

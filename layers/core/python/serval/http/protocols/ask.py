@@ -20,7 +20,7 @@ from serval.http.protocols.own_words import ask_handler
 from serval.http.protocols.protocol import Asked, Written
 from serval.http.protocols.tables import read_column, table_tensors
 from serval.inference.loaded import Loaded
-from serval.inference.run import Outputs, run_version
+from serval.inference.run import Outputs, default_outputs, run_version
 from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
 from serval.models.version import ModelVersion
@@ -91,7 +91,7 @@ def ask_tensors(
 ) -> Asked[Outputs]:
     """Run inputs that fit the signature, for all outputs."""
     return Asked(
-        lambda: run_version(loaded, inputs, [s.name for s in loaded.record.signature.outputs]),
+        lambda: run_version(loaded, inputs, default_outputs(loaded)),
         lambda outputs: write(outputs, rows),
     )
 
