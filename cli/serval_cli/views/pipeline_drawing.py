@@ -137,7 +137,7 @@ def draw_edge(source: DrawnNode, target: DrawnNode, *, is_dashed: bool) -> str:
 
 def draw_node(node: DrawnNode) -> Iterator[str]:
     """Draw a box and its lines; those of steps have corners."""
-    radius = 2 if node.is_step else node.height // 2
+    radius = 2 if node.is_step else PADDING
     yield (
         f'<rect x="{node.x}" y="{node.y}" width="{node.width}" height="{node.height}" '
         f'rx="{radius}"/>'
