@@ -20,7 +20,6 @@ from serval.batch.shard.detections import Detections, SendDetails
 from serval.batch.shard.engine import Progress, ShardEngine
 from serval.batch.shard.outputs import PartFormat, part_sink
 from serval.batch.shard.reader import ReadPosition, Resume, ShardReader
-from serval.batch.shard.tasks import do_nothing
 from serval.batch.shard.watch import ShardWatch
 from serval.clock import Clock, timestamp, utc_now
 from serval.errors import BatchJobNotFound, BatchRefused
@@ -35,6 +34,10 @@ ERROR_CHARACTERS = 2_000
 AskRows = Callable[[ModelVersion, BatchJob, Callable[[], bool], AskedVersions], Model]
 """Takes a version, the job, what checks the job and tells whether there is time to wait, and where
 to add what steps ask."""
+
+
+def do_nothing() -> None:
+    """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True)
