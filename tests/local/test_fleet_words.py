@@ -125,10 +125,14 @@ def test_a_container_takes_any_body_is_killed_and_answers_on_while_its_next_vers
         never = write_boxed(tmp_path / "next", "never ready")
         stage.serval("push", str(never), "--no-wait")
         until("its share", lambda: stage.registry().route("boxed").candidate)
-        instead = ask()
-        assert (instead["status"], instead["version"]) == ("succeeded", "1")
-        # It is not there at all, or says so itself: as soon as the machine has started it.
-        assert "is not ready after 3 s: " in log_of("worker-boxes-1", stage)
+
+        def tries_it() -> bool:
+            """Ask until the machine, which may still know the route of before, has started it."""
+            instead = ask()
+            assert (instead["status"], instead["version"]) == ("succeeded", "1")
+            return "is not ready after 3 s: " in log_of("worker-boxes-1", stage)
+
+        until("the next version's failure", tries_it)
         shown = stage.serval("rollout", "boxed")
         assert "all at once: a process of its inference server holds one version" in shown
         stage.serval("rollout", "abort", "boxed")
