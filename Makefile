@@ -120,15 +120,18 @@ fast: setup layers-aws models  ## unit, functional and house tests: offline, no 
 	@$(BIN)/python -m pytest $(AT_ONCE) -m "not slow" tests/unit tests/functional tests/house
 
 # Two runs at once: each of their workers collects every test of its run, which takes seconds.
-.PHONY: test test-stages test-here
-test: setup layers-aws models build/environments/clients/.stamp build/environments/cli/.stamp  ## every test that `make check` does not run, the running platform included
+.PHONY: test test-stages test-here test-soak
+test: setup layers-aws models build/environments/clients/.stamp build/environments/cli/.stamp  ## every test that neither `make check` nor `make test-soak` runs, the running platform included
 	@$(MAKE) --jobs 2 test-stages test-here
 
 test-stages:  ## the part of `make test` that runs on stages, once what it needs is built
-	@$(BIN)/python -m pytest $(AT_ONCE) tests/docs tests/local
+	@$(BIN)/python -m pytest $(AT_ONCE) -m "not soak" tests/local
 
 test-here:  ## the other part, likewise
 	@$(BIN)/python -m pytest $(AT_ONCE) tests/faults tests/functional tests/stateful tests/tasks tests/unit
+
+test-soak: setup layers-aws models  ## what strikes, floods or fuzzes a stage, and every page's shell blocks, typed: once, while `make soak` does it at length
+	@$(BIN)/python -m pytest $(AT_ONCE) -m soak tests/docs tests/local
 
 SEED := $(shell date +%s)
 .PHONY: soak
@@ -137,7 +140,8 @@ soak: setup layers-aws models  ## stateful machines and properties for long, ten
 	@SERVAL_SOAK=20 $(BIN)/python -m pytest $(AT_ONCE) --hypothesis-seed=$(SEED) tests/stateful tests/faults/test_durable_pipelines.py
 	@SERVAL_SOAK=20 $(BIN)/python -m pytest $(AT_ONCE) --hypothesis-seed=$(SEED) -m hypothesis tests/unit tests/functional
 	@$(BIN)/python -m pytest $(AT_ONCE) tests/soak
-	@SERVAL_SOAK=20 $(BIN)/python -m pytest $(AT_ONCE) tests/local/test_batch.py tests/local/test_fleets_under_fire.py tests/local/test_fleet_failures.py tests/local/test_durable_under_fire.py tests/local/test_split_canary.py tests/local/test_openapi.py
+	@SERVAL_SOAK=20 $(BIN)/python -m pytest $(AT_ONCE) -m soak tests/local
+	@SERVAL_SOAK=20 $(BIN)/python -m pytest $(AT_ONCE) tests/local/test_batch.py
 	@$(BIN)/python -m tests.mutations
 	@$(BIN)/python -m tests.odd_files
 
@@ -187,7 +191,7 @@ deploy: setup $(call built,$(LIGHT))  ## deploy the light examples to your AWS a
 	@$(BIN)/serval deploy --stage $(STAGE)
 
 .PHONY: pr
-pr: check test  ## everything a pull request must pass
+pr: check test test-soak  ## everything a pull request must pass
 
 .PHONY: clean
 clean:  ## remove what is built; environments and locks stay

@@ -26,6 +26,7 @@ STAGES: Mapping[str, Sequence[str]] = {
         "fleet_clients",
         "fleets",
         "fleet_failures",
+        "reclaims",
         "durable_pipelines",
         "durable_under_fire",
         "fleets_under_fire",

@@ -9,6 +9,19 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 ROOT = Path(__file__).parents[2]
+PAGES = (
+    "docs/quickstart.md",
+    "README.md",
+    "docs/batch.md",
+    "docs/fleets.md",
+    "docs/schedules.md",
+    "docs/tables.md",
+    "docs/pipelines.md",
+    "docs/rollouts.md",
+    "docs/operations.md",
+    "docs/client.md",
+)
+"""Those with blocks of shell."""
 SHELL = ("sh", "bash", "console")
 OTHER = frozenset({"text", "json", "yaml", "python", "js", "mermaid", "http"})
 NOT_RUN, ONCE = "not run:", "once:"

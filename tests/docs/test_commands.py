@@ -16,21 +16,10 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from tests.docs.pages import OTHER, ROOT, SHELL, blocks, script
+from tests.docs.pages import PAGES, ROOT, SHELL, blocks, script
 from tests.fakes.tabular_models import mixed_pipeline, save, write_sample
 
-PAGES = (
-    "docs/quickstart.md",
-    "README.md",
-    "docs/batch.md",
-    "docs/fleets.md",
-    "docs/schedules.md",
-    "docs/tables.md",
-    "docs/pipelines.md",
-    "docs/rollouts.md",
-    "docs/operations.md",
-    "docs/client.md",
-)
+pytestmark = pytest.mark.soak
 LIMIT_SECONDS = 1200
 OWN = (".git", ".serval", "build")
 AWS = f'''#!{sys.executable}
@@ -122,9 +111,3 @@ def test_every_block_of_shell_works_as_it_stands(
     run = type_in(script(shell), desk, environment)
     assert run.returncode == 0, f"{run.stdout[-2000:]}\n{run.stderr[-3000:]}"
     print(f"{page}: {sum(not block.not_run for block in shell)} of {len(shell)} blocks run")
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_every_block_says_what_it_is(page: str) -> None:
-    unnamed = [block for block in blocks(page) if block.language not in OTHER | set(SHELL)]
-    assert [f"{block.page}:{block.line}" for block in unnamed] == []

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.pages import OTHER, PAGES, SHELL, blocks
+
 ROOT = Path(__file__).parents[2]
 ARCHITECTURE = "docs/architecture.md"
 PATHS = sorted(set(re.findall(r"`([\w.-]+(?:/[\w.-]+)+/?)`", (ROOT / ARCHITECTURE).read_text())))
@@ -34,3 +36,9 @@ def test_lines_of_pages_fit_a_screen(page: Path):
     prose = re.sub(r"^(```|~~~).*?^\1", "", page.read_text(), flags=re.M | re.S)
     long = [line for line in prose.splitlines() if len(line) > LINE and not line.startswith("|")]
     assert [line for line in long if "](http" not in line] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_says_what_it_is(page: str):
+    unnamed = [block for block in blocks(page) if block.language not in OTHER | set(SHELL)]
+    assert [f"{block.page}:{block.line}" for block in unnamed] == []

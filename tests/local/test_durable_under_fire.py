@@ -182,6 +182,7 @@ def runs_of_steps(caller: Caller, requests: Sequence[str]) -> Mapping[str, Colle
     return found
 
 
+@pytest.mark.soak
 def test_every_request_is_answered_and_every_step_counts_once(
     caller: Caller, pipeline: None
 ) -> None:

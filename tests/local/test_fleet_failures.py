@@ -1,36 +1,20 @@
 """What fails, crashes or is reclaimed on a fleet is charged to nobody but who it belongs to."""
 
 import json
-import os
 import platform
-import signal
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from serval.requests.request import AsyncRequest
-from tests.local.fleet_caller import Caller, answered, asked, divided, until
+from tests.local.fleet_caller import Caller, answered, divided, until
 from tests.local.fleet_models.bundles import SEVEN_BY_TWO, FleetModel, write_bundle
 from tests.local.fleet_models.graphs import mended
-from tests.stateful.extent import TIMES
 
 FLEET = "brittle"
 LEAST = -(2**63)
-RECLAIMS = 20 if TIMES > 1 else 4
-LONG = 1_500.0
-"""Asked of ``slow``, it takes seconds: longer than a worker that is reclaimed lets a run go on."""
 needs_trap = pytest.mark.skipif(
     platform.machine() not in ("x86_64", "AMD64"),
     reason="only x86 kills a process for a quotient that does not fit",
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def reclaims(caller: Caller) -> Iterator[Future[AsyncRequest]]:
-    """Reclaims on a fleet of their own, beside what the other tests here wait for."""
-    with ThreadPoolExecutor(1) as pool:
-        yield pool.submit(reclaimed, caller)
 
 
 def together(caller: Caller, *requests: tuple[int, int]) -> list[str]:
@@ -92,36 +76,3 @@ def dead_letters(caller: Caller) -> dict[str, str]:
     """Give the reason of each dead letter of ``poison``, by its request."""
     said = json.loads(caller.stage.serval("redrive", "poison", "--inspect", "--json"))
     return {letter["id"]: letter["reason"] for letter in said["dead_letters"]}
-
-
-def test_many_reclaims_in_a_row_charge_nobody_an_attempt(reclaims: Future[AsyncRequest]) -> None:
-    row = reclaims.result()
-    print(f"\n{RECLAIMS} reclaims in a row: {row.attempt} runs begun, {row.attempts} charged")
-    assert (row.attempt, row.attempts) == (RECLAIMS + 1, 1)
-
-
-def reclaimed(caller: Caller) -> AsyncRequest:
-    """Reclaim whichever worker runs a request: the other goes on with it, or begins again."""
-    caller.set_machines("sleepy", 2)
-    caller.ready("sleepy", workers=2)
-    request = caller.submitted("slow", asked(LONG, 2))
-    runners: list[str] = []
-
-    def begun_elsewhere() -> str | None:
-        runner = caller.row(request).runner
-        return runner if runner not in runners else None
-
-    while len(runners) <= RECLAIMS:
-        runners.append(until("another worker runs it", begun_elsewhere))
-        assert caller.row(request).attempts == 1
-        if len(runners) <= RECLAIMS:
-            os.kill(pid_of(caller, runners[-1]), signal.SIGTERM)
-    assert answered(caller.ended(request)) == [LONG, 2]
-    return caller.row(request)
-
-
-def pid_of(caller: Caller, runner: str) -> int:
-    """Give the process of a worker by the id that it has in a row."""
-    name = runner.rpartition("-")[0]
-    (worker,) = (one for one in caller.workers("sleepy") if one["worker"] == name)
-    return int(worker["pid"])

@@ -23,6 +23,7 @@ from serval.requests.request import AsyncRequest
 from tests.local.fleet_caller import Caller, answered, asked, p50, p95, until
 from tests.stateful.extent import TIMES
 
+pytestmark = pytest.mark.soak
 FLEET = "pair"
 SOAKS = TIMES > 1
 BY_THE_API = 1 if SOAKS else 5

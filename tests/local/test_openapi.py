@@ -26,6 +26,7 @@ def test_the_stage_serves_its_document(stage: Any) -> None:
     assert reply.json() == document()
 
 
+@pytest.mark.soak
 def test_every_answer_is_one_that_the_document_names(stage: Any) -> None:
     own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     # A key of its own: it starts batch jobs until the key may start no more in that minute.

@@ -231,6 +231,7 @@ def canaries(stage: LocalStage, registry: DynamoDBRegistry, caller: Caller) -> C
         )
 
 
+@pytest.mark.soak
 def test_a_good_candidate_takes_all_traffic_and_nobody_notices(
     canaries: Canaries, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -251,6 +252,7 @@ def test_a_good_candidate_takes_all_traffic_and_nobody_notices(
     assert flapped == {}
 
 
+@pytest.mark.soak
 def test_a_candidate_that_fails_on_one_request_in_twenty_is_rolled_back(
     canaries: Canaries, registry: DynamoDBRegistry
 ) -> None:
@@ -261,6 +263,7 @@ def test_a_candidate_that_fails_on_one_request_in_twenty_is_rolled_back(
     assert registry.route("failing").candidate is None
 
 
+@pytest.mark.soak
 def test_a_candidate_that_is_twice_as_slow_is_rolled_back(canaries: Canaries) -> None:
     slower = canaries.slower
     assert slower.shown.status == "rolled back", slower.shown.reason
@@ -268,6 +271,7 @@ def test_a_candidate_that_is_twice_as_slow_is_rolled_back(canaries: Canaries) ->
     assert slower.under.problems() == []
 
 
+@pytest.mark.soak
 def test_candidates_of_fleets_are_judged_by_what_workers_measure_and_no_request_fails(
     canaries: Canaries,
 ) -> None:
@@ -282,6 +286,7 @@ def test_candidates_of_fleets_are_judged_by_what_workers_measure_and_no_request_
     assert "2" in ended.bad.versions()
 
 
+@pytest.mark.soak
 def test_a_rollback_by_hand_takes_effect_once_routes_are_read_again(
     canaries: Canaries, registry: DynamoDBRegistry, capsys: pytest.CaptureFixture[str]
 ) -> None:

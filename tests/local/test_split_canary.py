@@ -18,11 +18,8 @@ from serval.fleets.canaries import read_holders
 from tests.local.conftest import LocalStage
 from tests.local.fleet_caller import Caller, until
 from tests.local.fleet_models.bundles import write_boxed
-from tests.stateful.extent import TIMES
 
-pytestmark = pytest.mark.skipif(
-    TIMES == 1, reason="eight minutes, most of them of ticks: a part of `make soak`"
-)
+pytestmark = pytest.mark.soak
 MODEL, FLEET = "split", "twins"
 TEXTS = {"1": "first", "2": "second", "3": "third"}
 CALLERS, PAUSE_SECONDS = 6, 0.1
