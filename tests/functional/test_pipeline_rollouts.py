@@ -9,9 +9,11 @@ import pytest
 
 from serval.bundles.uploads import Upload
 from serval.models.version import ModelVersion
+from serval.tasks.parameters import Parameters
 from tests.fakes.executions import Outcome
 from tests.fakes.registration import scaling_bundle
 from tests.fakes.stage import Stage
+from tests.tasks.harness import RECORDED, open_case
 
 TWICE = """
 name: twice
@@ -257,3 +259,62 @@ def test_golden_requests_of_a_task_are_in_its_words(stage: Stage) -> None:
     other = OF_A_TASK.replace('"label": text', '"label": $lookup({"a": 1}, "a")')
     reason = publish(stage, other, "u4", golden_jsonl=lines(10.0)).reason
     assert "line 1: model 'twice' version 'candidate' failed: output: [0].label: 1 given" in reason
+
+
+WRITES = """
+name: twice
+task: text-generation
+golden: golden.jsonl
+steps:
+  - {name: opening, rule: '"A story: " & text'}
+  - {name: told, model: gpt, input: {text: opening}}
+output: told
+"""
+GPT = RECORDED / "gpt2" / "bundle"
+
+
+@pytest.fixture
+def writing(stage: Stage) -> Stage:
+    """A stage that has a model of text-generation, too."""
+    files = {path.name: path.read_bytes() for path in GPT.iterdir()}
+    yaml = b"name: gpt\ntask: text-generation\nartifact: model.onnx\n"
+    outcome = stage.roll_out(stage.upload("gpt", "u1", {**files, "model.yaml": yaml}))
+    assert outcome.status == "promoted", outcome.reason
+    return stage
+
+
+def test_golden_requests_of_a_pipeline_that_writes_are_asked(writing: Stage) -> None:
+    def lines(text: str) -> bytes:
+        asked = {"inputs": "dogs", "parameters": {"max_new_tokens": 3}}
+        return json.dumps({"request": asked, "answer": [{"generated_text": text}]}).encode()
+
+    reason = publish(writing, WRITES, golden_jsonl=lines("?")).reason
+    assert reason.startswith("golden.jsonl line 1: answer[0].generated_text: ")
+    task = open_case("gpt2")
+    [expected] = task.answer(["A story: dogs"], Parameters({"max_new_tokens": 3}))
+    text = expected["generated_text"]
+    assert publish(writing, WRITES, "u2", golden_jsonl=lines(text)).status == "promoted"
+    record = writing.registry.version("twice", "1")
+    assert (record.task, record.durable) == ("text-generation", False)
+    assert record.measurements["steps_p50_ms"].keys() == {"opening", "told"}
+
+
+@pytest.mark.parametrize(
+    ("compute", "more", "why"),
+    [
+        ({}, "durable: true\n", "'durable: true' is given"),
+        ({"target": "fleet"}, "", "the shared function cannot run 'gpt'"),
+        ({"memory_mib": 2048}, "", "the shared function cannot run 'gpt'"),
+    ],
+)
+def test_a_durable_pipeline_that_writes_is_refused(
+    writing: Stage, compute: dict[str, Any], more: str, why: str
+) -> None:
+    record = writing.registry.version("gpt", "1")
+    record = replace(record, bundle={**record.bundle, "compute": compute})
+    writing.registry.records["gpt", "1"] = record
+    writing.bucket.put("models/gpt/1.json", record.to_json().encode())
+    outcome = publish(writing, WRITES.replace("golden: golden.jsonl\n", more))
+    assert outcome.status == "refused"
+    said = f"pipeline.yaml: task: {why}, and durable pipelines of text-generation are not built"
+    assert said in outcome.reason

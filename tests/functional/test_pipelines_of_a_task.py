@@ -264,7 +264,6 @@ def test_a_picture_comes_as_its_bytes(ready: Bench) -> None:
         ("name: read", "name: text", "steps.0.name: 'text' is the name of an input already"),
         ("task:", "inputs: [{name: x, datatype: BYTES, shape: [1]}]\ntask:", "yaml: inputs: "),
         ("output: read", "output: {a: read.label}", "yaml: output: an expression expected, which"),
-        ("text-classification", "text-generation", 'name: "text-generation" given: no pipelin'),
         ("task: text-classification", "description: x", "'inputs' is missing, or 'task' in its"),
     ],
 )

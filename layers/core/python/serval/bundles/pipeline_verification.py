@@ -17,6 +17,7 @@ from serval.bundles.verification.files import pickle_reasons
 from serval.bundles.verification.readable import ReadableFolder
 from serval.errors import BundleRefused
 from serval.models.signature import Signature
+from serval.models.task_signature import TEXT_GENERATION
 from serval.models.version import ModelVersion
 from serval.pipelines.check import PipelineCheck
 from serval.pipelines.definition import PIPELINE_YAML
@@ -50,6 +51,7 @@ def verify_pipeline(
     found, signature = check_steps(plan, records)
     pipeline = choose_engine(pipeline, records, deployment)
     reasons += found + name_reasons(pipeline.name, deployment) + time_reasons(pipeline)
+    reasons += writing_reasons(pipeline, records, deployment)
     if not pipeline.durable:
         reasons += memory_reasons(records, deployment)
     if reasons:
@@ -59,14 +61,27 @@ def verify_pipeline(
 
 def choose_engine(pipeline: Pipeline, records: Records, deployment: Deployment) -> Pipeline:
     """Make a pipeline durable if the shared function cannot run a step of it."""
-    elsewhere = any(
-        record.on_fleet
-        or record.durable
-        or record.has_own_function
-        or record.model in deployment.memory_mib
-        for record in records.values()
-    )
+    elsewhere = any(runs_elsewhere(record, deployment) for record in records.values())
     return pipeline.model_copy(update={"durable": True}) if elsewhere else pipeline
+
+
+def runs_elsewhere(record: ModelVersion, deployment: Deployment) -> bool:
+    """Return whether the shared function cannot run a version."""
+    has_function = record.has_own_function or record.model in deployment.memory_mib
+    return record.on_fleet or record.durable or has_function
+
+
+def writing_reasons(pipeline: Pipeline, records: Records, deployment: Deployment) -> list[str]:
+    """List why a pipeline of text-generation would not run in one process."""
+    if not pipeline.durable or pipeline.task is None or pipeline.task.name != TEXT_GENERATION:
+        return []
+    models = {each.model for each in records.values() if runs_elsewhere(each, deployment)}
+    named = ", ".join(map(repr, sorted(models)))
+    why = f"the shared function cannot run {named}" if models else "'durable: true' is given"
+    return [
+        f"{PIPELINE_YAML}: task: {why}, and durable pipelines of {TEXT_GENERATION} are not built "
+        "yet: steps that the shared function runs expected"
+    ]
 
 
 def time_reasons(pipeline: Pipeline) -> list[str]:

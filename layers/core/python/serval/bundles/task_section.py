@@ -8,7 +8,7 @@ from serval.bundles.event_options import EventOptions
 from serval.bundles.generation_options import GenerationOptions
 from serval.bundles.image_options import ImageOptions
 from serval.bundles.sound_options import SoundOptions
-from serval.models.task_signature import ANSWERS_IN_FILES, LABELLING, WITHOUT_PIPELINES
+from serval.models.task_signature import ANSWERS_IN_FILES, LABELLING
 from serval.tasks.catalogue import TASKS
 from serval.yaml_files import Section
 
@@ -65,28 +65,10 @@ class TaskSection(ImageOptions, SoundOptions, GenerationOptions):
         return self
 
 
-FOR_PIPELINES = sorted(TASKS.keys() - WITHOUT_PIPELINES)
-
-
-def check_pipeline_task(name: str) -> str:
-    """Refuse a task of which no pipeline is a model."""
-    if check_task(name) in WITHOUT_PIPELINES:
-        raise ValueError(
-            f"no pipeline is a model of {name}: 'inputs' expected, or one of "
-            f"{', '.join(FOR_PIPELINES)}"
-        )
-    return name
-
-
-PipelineTaskName = Annotated[
-    str, AfterValidator(check_pipeline_task), WithJsonSchema({"enum": FOR_PIPELINES})
-]
-
-
 class PipelineTaskSection(Section):
     """The task of which a pipeline is a model; ``task: NAME`` is short for ``{name: NAME}``."""
 
-    name: PipelineTaskName
+    name: TaskName
     """The task, as the Hugging Face hub names it."""
     sampling_rate: Annotated[int, Field(ge=1)] | None = None
     """How many samples a second of the waveform has; of ``text-to-speech``, which needs it."""

@@ -27,6 +27,7 @@ from serval.inference.loaded import Loaded
 from serval.inference.run import Inference, server_timing
 from serval.models.metrics import InferenceMetrics
 from serval.models.route import Counted, choose_target
+from serval.models.task_signature import TEXT_GENERATION
 from serval.models.version import PIPELINE
 from serval.protocol.limits import MOST, RequestLimits
 
@@ -140,22 +141,15 @@ class InferEndpoint:
         started = self.clock()
         load_ms = loaded.load_ms if cold else 0.0
         if self._goes_in_pieces(call, loaded):
-            return *self._stream(call, loaded, protocol, load_ms), False
+            return self._stream(call, loaded, protocol, load_ms)
         asked = protocol.read(loaded, call, self.limits)
         if loaded.cache is not None:
             loaded.cache.outcomes.clear()
         before = self.clock()
         answer = asked.run()
         infer_ms = (self.clock() - before) * 1e3
-        steps_ms: Sequence[tuple[str, float]] = ()
-        late_ms = 0.0
-        more: dict[str, str] = {}
-        was_kept = False
-        if is_pipeline:
-            times = cast("PipelineModel", loaded.model).times
-            steps_ms, late_ms = times.steps_ms, times.load_ms
-            more, was_kept = describe_steps(times), times.has_hit
-        elif loaded.cache is not None and (outcomes := loaded.cache.outcomes):
+        steps_ms, late_ms, more, was_kept = tell_steps(loaded)
+        if not is_pipeline and loaded.cache is not None and (outcomes := loaded.cache.outcomes):
             more, was_kept = {"serval-cache": outcomes[""]}, outcomes[""] == "hit"
         written = asked.write(answer)
         headers = {
@@ -172,14 +166,13 @@ class InferEndpoint:
     def _goes_in_pieces(self, call: HttpCall, loaded: Loaded) -> bool:
         """Return whether an answer is a stream: since it has to be, or may be and can."""
         if call.takes_stream:
-            is_graph = loaded.record.runtime != PIPELINE
-            return self.streams and is_graph and loaded.record.task == "text-generation"
+            return self.streams and loaded.record.task == TEXT_GENERATION
         return call.wants_stream and loaded.record.runtime != "python"
 
     def _stream(
         self, call: HttpCall, loaded: Loaded, protocol: WireProtocol, load_ms: float
-    ) -> tuple[Reply, float]:
-        """Begin a stream; return the reply and the milliseconds to its first piece."""
+    ) -> tuple[Reply, float, bool]:
+        """Begin a stream; return as ``_infer`` does, with the milliseconds to its first piece."""
         record = loaded.record
         if not self.streams:
             raise UnsupportedFeature(
@@ -190,13 +183,27 @@ class InferEndpoint:
         asked = cast(StreamProtocol, protocol).stream(loaded, call, self.limits)
         reply = open_stream(asked, {"serval-model-version": record.version}, self.log)
         first_ms = (self.clock() - started) * 1e3
-        reply["headers"]["server-timing"] = server_timing(first_ms, load_ms)
-        return reply, first_ms
+        steps_ms, late_ms, more, was_kept = tell_steps(loaded)
+        timing = server_timing(first_ms - late_ms, load_ms + late_ms, steps_ms)
+        reply["headers"] |= {**more, "server-timing": timing}
+        return reply, first_ms - late_ms, was_kept
 
     def _count_failure(self, model: str, track: Counted, error: ServalError) -> None:
         """Count an error if it is the version's."""
         if fault_of(error) == "version":
             self.metrics.count_failure(model, track)
+
+
+def tell_steps(loaded: Loaded) -> tuple[Sequence[tuple[str, float]], float, dict[str, str], bool]:
+    """Return what a pipeline's last run took, and told: nothing of another model.
+
+    Its steps in milliseconds, those of what it loaded meanwhile, headers, and whether the answer of
+    a step had been kept.
+    """
+    if loaded.record.runtime != PIPELINE:
+        return (), 0.0, {}, False
+    times = cast("PipelineModel", loaded.model).times
+    return times.steps_ms, times.load_ms, describe_steps(times), times.has_hit
 
 
 def describe_steps(times: "StepTimes") -> dict[str, str]:

@@ -7,6 +7,10 @@ from dataclasses import replace
 from serval.models.signature import Signature, TensorSpec
 
 PARAMETERS, ANSWERS = "parameters", "answers"
+MESSAGES = "messages"
+"""Of a chat, to the expressions of a pipeline."""
+TEXT_GENERATION = "text-generation"
+"""The task whose answers are written token by token."""
 NAMES: Mapping[str, str] = {
     "text": "text",
     "image": "image",
@@ -41,8 +45,6 @@ ANSWERS_IN_LIST = frozenset(
 """Tasks whose answer to a single input is sent as a list of one."""
 ANSWERS_IN_FILES = frozenset({"text-to-speech"})
 """Tasks whose answer is a file."""
-WITHOUT_PIPELINES = frozenset({"text-generation"})
-"""Tasks of which no pipeline is a model."""
 
 ROW_BY_ROW = frozenset(
     {

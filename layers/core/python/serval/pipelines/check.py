@@ -21,6 +21,7 @@ from serval.pipelines.planned_step import PlannedStep
 from serval.pipelines.shapes import ANSWERS as ANSWER_SHAPES
 from serval.pipelines.shapes import ANY, SCALAR, Shape, merge
 from serval.pipelines.tasks.answers import missing_field
+from serval.pipelines.tasks.writer_model import model_reasons
 from serval.tasks.parameter_rules import known_parameters
 
 
@@ -49,6 +50,8 @@ class PipelineCheck:
         for name in self.plan.order:
             self._given[name] = self._step(self.plan.steps[name])
         outputs = self._outputs()
+        if (writer := self.plan.writer) is not None and writer.name in self.records:
+            self.reasons += model_reasons(writer, self.records[writer.name], self._shapes())
         if definition.task is None:
             return Signature(definition.inputs, outputs)
         if definition.task not in ANSWERS_IN_FILES:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from serval.models.signature import TensorSpec
-from serval.models.task_signature import PARAMETERS
+from serval.models.task_signature import MESSAGES, PARAMETERS, TEXT_GENERATION
 from serval.pipelines.ensembles import cache_seconds, make_parts
 from serval.pipelines.shapes import SCALAR, Shape
 from serval.pipelines.steps import MapDefinition, StepDefinition
@@ -56,7 +56,13 @@ class PipelineDefinition:
 
     def says(self, name: str) -> bool:
         """Return whether an input is what a call of the task says beside its input."""
-        return self.task is not None and name == PARAMETERS
+        return self.task is not None and name in (PARAMETERS, MESSAGES)
+
+    @property
+    def writer(self) -> str | None:
+        """What names the step whose model writes the answer, of a pipeline of text-generation."""
+        writes = self.task == TEXT_GENERATION and isinstance(self.output, str)
+        return str(self.output).strip() if writes else None
 
     def outputs(self) -> Sequence[tuple[str, str]]:
         """List the expressions of the output, each after its place."""

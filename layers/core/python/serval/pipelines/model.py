@@ -79,6 +79,10 @@ class PipelineModel:
 
     def _open_task(self, name: str) -> Task:
         # Imported for a pipeline of a task.
+        if (writer := self.plan.writer) is not None:
+            from serval.pipelines.tasks.generation import PipelineGeneration
+
+            return PipelineGeneration(self, writer)
         if name in ANSWERS_IN_FILES:
             from serval.pipelines.tasks.speech import PipelineSpeech
 
@@ -154,6 +158,15 @@ class PipelineModel:
                 self.times = times
             yield run
 
+    def run_each(self, calls: Sequence[Sequence[Tensor]]) -> list[PipelineRun]:
+        """Run on several calls, up to the step whose model writes the answer if there is one."""
+        return list(self._runs(calls))
+
+    def count_failure(self, step: str) -> None:
+        """Count a step that failed after its run."""
+        self.times.note_failure(step)
+        self.versions.count_failed_steps(self.record.model, [step])
+
     def _run(self, inputs: Sequence[Tensor]) -> PipelineRun:
         if self._running:
             raise StepGoneWrong(f"pipeline {self.record.model!r} calls itself")
@@ -162,7 +175,7 @@ class PipelineModel:
         run = PipelineRun(self.record, given, self.bind, self.times, self.clock)
         self._running = True
         try:
-            for name in self.plan.order:
+            for name in self.plan.before_writing:
                 run.do(self.plan.steps[name])
         finally:
             self._running = False

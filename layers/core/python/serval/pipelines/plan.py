@@ -16,6 +16,7 @@ from serval.pipelines.planned_step import PlannedStep
 from serval.pipelines.shapes import ANY, Shape
 from serval.pipelines.steps import StepDefinition
 from serval.pipelines.tasks.answers import ANSWER_RULES
+from serval.pipelines.tasks.writer import writer_reasons
 
 OF_THE_WHOLE = ("map", "when")
 """Expressions that are evaluated once, and not for each item of a map."""
@@ -50,6 +51,16 @@ class PipelinePlan:
         """The steps, each after what it reads."""
         return (name for wave in self.waves for name in wave)
 
+    @property
+    def writer(self) -> PlannedStep | None:
+        """The step whose model writes the answer; all others run before it."""
+        return self.steps.get(self.definition.writer or "")
+
+    @property
+    def before_writing(self) -> Iterator[str]:
+        """The same in their order, without the writer."""
+        return (name for name in self.order if name != self.definition.writer)
+
     def calls(self) -> Iterator[PlannedStep]:
         """Yield every step and part that asks a model."""
         for step in self.steps.values():
@@ -77,6 +88,7 @@ def make_plan(definition: PipelineDefinition) -> PipelinePlan:
     outputs = _parse(definition, f"{PIPELINE_YAML}: ", reasons)
     given = _read(outputs, shapes, f"{PIPELINE_YAML}: ", reasons)
     reasons += _fallback_reasons(definition)
+    reasons += writer_reasons(definition, alone)
     if reasons:
         raise PlanRefused(reasons)
     planned = {

@@ -100,12 +100,12 @@ class PipelineRun:
         try:
             return self._attempt(planned)
         except STEP_ERRORS as error:
-            if not self._is_of_caller(planned, error):
+            if not self.is_of_caller(planned, error):
                 self.times.note_failure(planned.name)
             if step.has_value:
                 return Value(json=step.value)
             if step.fallback is None:
-                raise self._failure(planned, error) from error
+                raise self.failure(planned, error) from error
         return self._answer(self.given.plan.steps[step.fallback])
 
     def _attempt(self, planned: PlannedStep) -> Value | None:
@@ -178,7 +178,7 @@ class PipelineRun:
                 if not part.step.skips_failure:
                     raise _failure_of(part, error, failed) from error
                 failed[_name_of(part)] = error
-                if not self._is_of_caller(planned, error):
+                if not self.is_of_caller(planned, error):
                     self.times.note_failure(planned.name)
                 continue
             finally:
@@ -254,17 +254,18 @@ class PipelineRun:
     def _output_failure(self, problem: str) -> InferenceFailed:
         return InferenceFailed(self.record.model, self.record.version, problem)
 
-    def _failure(self, planned: PlannedStep, error: Exception) -> ServalError:
+    def failure(self, planned: PlannedStep, error: Exception) -> ServalError:
         """Write the error of a step: the caller's, the stage's, or else the pipeline's own."""
         record, problem = self.record, f"step {planned.name!r}: {error}"
         named = f"pipeline {record.model!r} version {record.version!r}: {problem}"
-        if self._is_of_caller(planned, error):
+        if self.is_of_caller(planned, error):
             return InvalidInputs(named)
         if _is_of_stage(_cause_of(error)):
             return ServiceUnavailable(named)
         return InferenceFailed(record.model, record.version, problem)
 
-    def _is_of_caller(self, planned: PlannedStep, error: Exception) -> bool:
+    def is_of_caller(self, planned: PlannedStep, error: Exception) -> bool:
+        """Return whether a step's error is the caller's, whose inputs alone it reads."""
         refused = isinstance(_cause_of(error), InvalidRequest)
         return refused and planned.reads <= self.given.inputs.keys()
 

@@ -10,8 +10,8 @@ from serval.pipelines.expressions import Expression, ExpressionWrong, Read
 from serval.pipelines.plan import PipelinePlan
 from serval.pipelines.planned_step import PlannedStep
 from serval.pipelines.tasks.answers import check_answer
-from serval.pipelines.tasks.inputs import is_object
-from serval.pipelines.tasks.run_inputs import read_object
+from serval.pipelines.tasks.inputs import is_json
+from serval.pipelines.tasks.run_inputs import read_json
 from serval.pipelines.values import ONE, make_tensor, tensor_json
 from serval.protocol.request import check_tensor
 
@@ -83,8 +83,8 @@ class RunValues:
         if source is None:
             return None
         if part is None:
-            is_json = is_object(self.plan.definition.task, source)
-            return None if is_json else self.inputs.get(source)
+            is_read = is_json(self.plan.definition.task, source)
+            return None if is_read else self.inputs.get(source)
         value = self.values.get(source)
         return None if value is None or value.tensors is None else value.tensors.get(part)
 
@@ -147,8 +147,8 @@ class RunValues:
         """Return a tensor as JSON, which is made once in a run."""
         key = name, part or ""
         if key not in self._views:
-            if part is None and is_object(self.plan.definition.task, name):
-                self._views[key] = read_object(tensor)
+            if part is None and is_json(self.plan.definition.task, name):
+                self._views[key] = read_json(tensor)
             else:
                 self._views[key] = tensor_json(tensor, self._shape(name, part))
         return self._views[key]

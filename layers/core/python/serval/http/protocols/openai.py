@@ -20,6 +20,7 @@ from serval.http.protocols.protocol import Asked, AskedStream, Written
 from serval.http.refusals import describe_for_openai
 from serval.http.status import status_of
 from serval.inference.loaded import Loaded
+from serval.models.task_signature import TEXT_GENERATION
 from serval.models.version import PIPELINE, ModelVersion
 from serval.protocol.content import to_bytes
 from serval.protocol.events import DONE, EVENT_STREAM
@@ -97,8 +98,8 @@ def stream(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> AskedStream
 
 
 def refuse_pipeline(record: ModelVersion) -> None:
-    """Raise ``UnsupportedFeature`` if a version is a pipeline, whatever its task."""
-    if record.runtime == PIPELINE:
+    """Raise ``UnsupportedFeature`` if a version is a pipeline that writes no text."""
+    if record.runtime == PIPELINE and record.task != TEXT_GENERATION:
         raise UnsupportedFeature(
             f"model {record.model!r} is a pipeline, which has no answers of OpenAI's API: POST "
             f"/models/{record.model} is how it answers"

@@ -70,10 +70,11 @@ def stream(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> AskedStream
     from serval.tasks.generation.stream_text import stream_text
     from serval.tasks.generation.text_generation import TextGeneration
     from serval.tasks.payload import read_payload
+    from serval.tasks.preparation import PreparesTexts
 
     record, task = loaded.record, loaded.own_task
     refuse_without_words(record)
-    if not isinstance(task, TextGeneration | DistantTask):
+    if not isinstance(task, TextGeneration | DistantTask | PreparesTexts):
         raise UnsupportedFeature(
             f"model {record.model!r} version {record.version!r} answers as a whole: streams need "
             "the task 'text-generation'; leave 'stream' out"

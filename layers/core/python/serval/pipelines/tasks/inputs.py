@@ -1,17 +1,19 @@
 """What a pipeline of a task takes: one input of the task, under its name, and the parameters.
 
 A list of inputs is a run of the pipeline for each. As all inputs of pipelines they are tensors,
-here BYTES [1]; expressions read ``args`` and ``parameters`` as the JSON that they are.
+here BYTES [1]; expressions read ``args``, ``parameters`` and ``messages`` as the JSON that they
+are.
 """
 
 from collections.abc import Mapping, Sequence
 
 from serval.models.signature import TensorSpec
-from serval.models.task_signature import NAMES, PARAMETERS, TAKES
+from serval.models.task_signature import MESSAGES, NAMES, PARAMETERS, TAKES, TEXT_GENERATION
 from serval.pipelines.shapes import ANY, SCALAR, Shape
 
-JSON_INPUTS = frozenset((NAMES["arguments"], PARAMETERS))
-"""Inputs that expressions read as objects."""
+JSON_INPUTS = frozenset((NAMES["arguments"], PARAMETERS, MESSAGES))
+"""Inputs that expressions read as the JSON that they are."""
+MESSAGE: Shape = {"role": SCALAR, "content": SCALAR}
 MEMBERS: Mapping[str, Sequence[str]] = {
     "question-answering": ("question", "context"),
     "sentence-similarity": ("source_sentence", "sentences"),
@@ -20,18 +22,19 @@ MEMBERS: Mapping[str, Sequence[str]] = {
 
 
 def task_inputs(task: str) -> tuple[TensorSpec, ...]:
-    """Return the inputs of one run: BYTES [1], the input and the parameters."""
-    word = NAMES[TAKES.get(task, "text")]
-    return TensorSpec(word, "BYTES", (1,)), TensorSpec(PARAMETERS, "BYTES", (1,))
+    """Return the inputs of one run: BYTES [1], the input, the parameters and a chat."""
+    chat = (MESSAGES,) if task == TEXT_GENERATION else ()
+    names = (NAMES[TAKES.get(task, "text")], PARAMETERS, *chat)
+    return tuple(TensorSpec(name, "BYTES", (1,)) for name in names)
 
 
 def input_shapes(task: str) -> Mapping[str, Shape]:
     """Return what is known of each input before a run."""
     args: Shape = dict.fromkeys(MEMBERS[task], SCALAR) if task in MEMBERS else ANY
-    known: Mapping[str, Shape] = {NAMES["arguments"]: args, PARAMETERS: ANY}
+    known: Mapping[str, Shape] = {NAMES["arguments"]: args, PARAMETERS: ANY, MESSAGES: MESSAGE}
     return {spec.name: known.get(spec.name, SCALAR) for spec in task_inputs(task)}
 
 
-def is_object(task: str | None, name: str) -> bool:
-    """Return whether expressions read an input as an object, and not as a tensor."""
+def is_json(task: str | None, name: str) -> bool:
+    """Return whether expressions read an input as the JSON that it is, and not as a tensor."""
     return task is not None and name in JSON_INPUTS

@@ -1,18 +1,21 @@
 """The inputs of one run of a pipeline of a task, where tensors are."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from serval.errors import InvalidInputs
-from serval.models.task_signature import PARAMETERS
+from serval.models.task_signature import MESSAGES, PARAMETERS
 from serval.models.tensor import Tensor
+from serval.pipelines.tasks.inputs import task_inputs
 from serval.protocol.binary_tensors import bytes_array
 
-NO_PARAMETERS = b"{}"
+WITHOUT: Mapping[str, bytes] = {PARAMETERS: b"{}", MESSAGES: b"[]"}
+"""Input → what it is where a call has none."""
 
 
 def complete_inputs(task: str | None, tensors: Sequence[Tensor]) -> Mapping[str, Tensor]:
-    """Return the tensors of one run by name; a call that has no parameters has ``{}``.
+    """Return the tensors of one run by name; what the call has none of is empty.
 
     Raises
     ------
@@ -26,12 +29,15 @@ def complete_inputs(task: str | None, tensors: Sequence[Tensor]) -> Mapping[str,
         if tensor.array.shape != (1,):
             count = tensor.array.size
             raise InvalidInputs(f"{name}: {count} inputs given, and a run has one: one expected")
-    given.setdefault(PARAMETERS, Tensor(PARAMETERS, "BYTES", bytes_array([NO_PARAMETERS], [1])))
+    for name in WITHOUT.keys() & {spec.name for spec in task_inputs(task)} - given.keys():
+        given[name] = Tensor(name, "BYTES", bytes_array([WITHOUT[name]], [1]))
     return given
 
 
-def read_object(tensor: Tensor) -> Any:
-    """Read an input that is an object; raise ``InvalidTensor`` if it is none."""
+def read_json(tensor: Tensor) -> Any:
+    """Read an input that is JSON; raise ``InvalidTensor`` if what a caller sent is no object."""
+    if tensor.name == MESSAGES:  # which no caller sends as a tensor
+        return json.loads(tensor.array[0])
     # Imported for an expression that reads one.
     from serval.tasks.tensors import read_call_parameters
 

@@ -7,11 +7,12 @@ from serval.errors import InvalidInputs, InvalidParameter
 from serval.tasks.generation.text_generation import TextGeneration, WrittenToken, refuse_others
 from serval.tasks.generation.wording import last_event, token_event
 from serval.tasks.parameters import Parameters
+from serval.tasks.preparation import PreparesTexts
 from serval.tasks.text.inputs import check_text
 
 
 def stream_text(
-    task: TextGeneration, inputs: Sequence[Any], parameters: Parameters
+    task: TextGeneration | PreparesTexts, inputs: Sequence[Any], parameters: Parameters
 ) -> Iterator[dict[str, Any]]:
     """Write after a text; yield ``{"index", "token", "generated_text", "details"}`` of each token.
 
@@ -29,6 +30,11 @@ def stream_text(
         raise InvalidParameter(
             "best_of", parameters.get("best_of"), "1, since a stream has one text,"
         )
+    if isinstance(task, PreparesTexts):
+        with task.prepare(inputs, parameters) as prepared:
+            chosen = Parameters({**parameters.values, **prepared.parameters})
+            yield from stream_text(prepared.writer, prepared.texts, chosen)
+        return
     text = check_text(0, inputs[0])
     has_details = parameters.flag("details", default=False)
     settings = task.settings(parameters, logprobs=has_details)

@@ -9,10 +9,15 @@ from serval.tasks.parameter_rules import known_parameters
 from serval.tasks.parameters import Parameters
 
 MOST_CHOICES = 16
-WRITTEN = (SETTINGS - {"max_length", "max_new_tokens", "stop_sequence", "stop_strings"}) | {"n"}
+NEW_TOKENS = "max_new_tokens"
+"""What bounds an answer in the words of the task."""
+OWN_SETTINGS = SETTINGS - {"max_length", NEW_TOKENS, "stop_sequence", "stop_strings"}
+WRITTEN = OWN_SETTINGS | {"n"}
 """Beside OpenAI's own names, those of model.yaml's ``task:`` count, such as ``top_k``."""
 LENGTHS = ("max_completion_tokens", "max_tokens")
 """What bounds an answer, by the name that goes first."""
+CHOSEN = OWN_SETTINGS | {NEW_TOKENS}
+"""What a pipeline may choose in the place of its callers, whichever API they speak."""
 CHAT = WRITTEN | {"chat_template_kwargs", "logprobs", *LENGTHS, "messages", "top_logprobs"}
 COMPLETION = WRITTEN | {"best_of", "echo", "logprobs", "max_tokens", "prompt"}
 EMBEDDINGS = (known_parameters("feature-extraction") - {"normalize"}) | {"encoding_format", "input"}

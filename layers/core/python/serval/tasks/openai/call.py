@@ -18,6 +18,7 @@ from serval.protocol.binary_tensors import bytes_array
 from serval.tasks.call import write_json
 from serval.tasks.openai.body_rules import check_body
 from serval.tasks.openai.document import AnswerHead, read_body
+from serval.tasks.preparation import PreparesTexts
 from serval.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -122,16 +123,34 @@ def answer_call(call: OpenAICall, record: ModelVersion, task: Task | None) -> di
     InvalidRequest
         If the version has another task, or the body asks for what it does not do.
     """
-    answer = cast(Answer, _find(OPERATIONS, call))
-    return answer(task, call.body, call.head(record))
+    answer, head = cast(Answer, _find(OPERATIONS, call)), call.head(record)
+    if isinstance(task, PreparesTexts):
+        # Imported for a pipeline: it reads with a tokenizer.
+        from serval.tasks.openai.prepared import prepare_call
+
+        with prepare_call(task, call.operation, call.body, head) as (writer, body):
+            return answer(writer, body, head)
+    return answer(task, call.body, head)
 
 
 def stream_call(
     call: OpenAICall, record: ModelVersion, task: Task | None
 ) -> Iterator[dict[str, Any]]:
     """Answer a call in chunks; the first raises what ``answer_call`` raises."""
-    stream = cast(Stream, _find(STREAMS, call))
-    return stream(task, call.body, call.head(record))
+    stream, head = cast(Stream, _find(STREAMS, call)), call.head(record)
+    if isinstance(task, PreparesTexts):
+        return _stream_prepared(stream, task, call, head)
+    return stream(task, call.body, head)
+
+
+def _stream_prepared(
+    stream: Stream, task: PreparesTexts, call: OpenAICall, head: AnswerHead
+) -> Iterator[dict[str, Any]]:
+    # Imported as above.
+    from serval.tasks.openai.prepared import prepare_call
+
+    with prepare_call(task, call.operation, call.body, head) as (writer, body):
+        yield from stream(writer, body, head)
 
 
 def open_call(

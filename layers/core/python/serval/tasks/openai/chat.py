@@ -122,11 +122,17 @@ def make_prompt(template: ChatTemplate, given: Parameters) -> str:
     variables = given.get("chat_template_kwargs") or {}
     if not isinstance(variables, Mapping):
         raise InvalidParameter("chat_template_kwargs", variables, "an object")
-    return template.render(read_messages(given.get("messages"), template), variables)
+    messages = read_messages(given.get("messages"), knows_developer=template.knows_developer)
+    return template.render(messages, variables)
 
 
-def read_messages(value: Any, template: ChatTemplate) -> list[dict[str, str]]:
+def read_messages(value: Any, *, knows_developer: bool) -> list[dict[str, str]]:
     """Return the messages as a template takes them: each content is one text.
+
+    Parameters
+    ----------
+    knows_developer
+        Whether the template has words for the role ``developer``, which is ``system`` otherwise.
 
     Raises
     ------
@@ -135,10 +141,14 @@ def read_messages(value: Any, template: ChatTemplate) -> list[dict[str, str]]:
     """
     if not isinstance(value, list) or not 0 < len(value) <= MOST_MESSAGES:
         raise InvalidParameter("messages", value, f"a list of 1 to {MOST_MESSAGES} messages")
-    return [_read_message(f"messages[{at}]", one, template) for at, one in enumerate(value)]
+    messages = [_read_message(f"messages[{at}]", one) for at, one in enumerate(value)]
+    if not knows_developer:
+        for message in messages:
+            message["role"] = {"developer": "system"}.get(message["role"], message["role"])
+    return messages
 
 
-def _read_message(where: str, value: Any, template: ChatTemplate) -> dict[str, str]:
+def _read_message(where: str, value: Any) -> dict[str, str]:
     if not isinstance(value, Mapping):
         raise InvalidParameter(where, value, "an object with 'role' and 'content'")
     # Clients send an answer back with all its members, most of them empty.
@@ -153,8 +163,6 @@ def _read_message(where: str, value: Any, template: ChatTemplate) -> dict[str, s
     for name in OF_MESSAGE:
         if not isinstance(message.get(name, ""), str):
             raise InvalidParameter(f"{where}.{name}", message[name], "a string")
-    if role == "developer" and not template.knows_developer:
-        message["role"] = "system"
     return message
 
 

@@ -1,0 +1,142 @@
+"""A pipeline as a model of text-generation: steps prepare what the last one's model goes on with.
+
+So answers and streams are that model's, and OpenAI's API asks it, too.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, ClassVar, Protocol
+
+from serval.errors import ContextTooLong, InvalidParameter, UnsupportedFeature
+from serval.inference.loaded import Loaded
+from serval.models.task_signature import MESSAGES, TEXT_GENERATION
+from serval.models.tensor import Tensor
+from serval.pipelines.calls import CallRefused
+from serval.pipelines.planned_step import PlannedStep
+from serval.pipelines.run import SECOND, STEP_ERRORS, BoundStep, PipelineRun, StepGoneWrong
+from serval.pipelines.step_times import StepTimes
+from serval.pipelines.task_step import read_words
+from serval.pipelines.tasks.pipeline_task import input_tensors
+from serval.protocol.binary_tensors import bytes_array
+from serval.short_repr import short_repr
+from serval.tasks.call import check_text_size, write_json
+from serval.tasks.generation.text_generation import TextGeneration
+from serval.tasks.openai.body_rules import LENGTHS, NEW_TOKENS
+from serval.tasks.parameter_rules import check_inputs, check_parameters, known_parameters
+from serval.tasks.parameters import Parameters
+from serval.tasks.preparation import Messages, PreparedText, PreparedTexts
+from serval.tasks.task import InputKind
+
+
+class PreparingPipeline(Protocol):
+    """A pipeline that runs up to the step whose model writes."""
+
+    times: StepTimes
+    """Of the last runs."""
+
+    def run_each(self, calls: Sequence[Sequence[Tensor]]) -> list[PipelineRun]:
+        """Run the steps before it on the tensors of each call."""
+
+    def count_failure(self, step: str) -> None:
+        """Count a step that failed after these runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineGeneration:
+    """Text that a model writes after what the steps before it have prepared."""
+
+    takes: ClassVar[InputKind] = "text"
+    accepts: ClassVar[frozenset[str]] = known_parameters(TEXT_GENERATION)
+    answers_in_list: ClassVar[bool] = True
+
+    pipeline: PreparingPipeline
+    step: PlannedStep
+    """The one whose model writes."""
+
+    def answer(self, inputs: Sequence[Any], parameters: Parameters) -> list[Any]:
+        """Answer texts; those with the same parameters are one batch of the model that writes."""
+        answers: list[Any] = []
+        with self._ask(inputs, parameters, ()) as (loaded, prepared):
+            task = loaded.task
+            for chosen, texts in groupby(prepared, lambda each: each.parameters):
+                said = Parameters({**parameters.values, **chosen})
+                said.expect(self.accepts)
+                answers += task.answer([each.text for each in texts], said) if task else []
+        return answers
+
+    @contextmanager
+    def prepare(
+        self, texts: Sequence[Any], parameters: Parameters, messages: Messages = ()
+    ) -> Iterator[PreparedTexts]:
+        """Prepare texts; raise what goes wrong within as this pipeline's error, as ``answer``."""
+        with self._ask(texts, parameters, messages) as (loaded, prepared):
+            yield PreparedTexts(_writer_of(loaded), prepared)
+
+    @contextmanager
+    def _ask(
+        self, texts: Sequence[Any], parameters: Parameters, messages: Messages
+    ) -> Iterator[tuple[Loaded, list[PreparedText]]]:
+        """Run the steps before the last; then its model is asked, which is timed as that step."""
+        check_parameters(TEXT_GENERATION, parameters)
+        check_inputs(TEXT_GENERATION, texts)
+        first, *_ = runs = self.pipeline.run_each(_tensors(texts, parameters, messages))
+        times, step = self.pipeline.times, self.step
+        before, loading = first.clock(), times.load_ms
+        chosen: set[str] | None = None
+        try:
+            loaded, bound = first.bind(step)
+            prepared = [_read_prompt(_writer_of(loaded), run, bound) for run in runs]
+            check_text_size([each.text for each in prepared])
+            chosen = {name for each in prepared for name in each.parameters}
+            yield loaded, prepared
+        except STEP_ERRORS as error:
+            if chosen is not None and _is_about_call(error, chosen):
+                raise
+            if not first.is_of_caller(step, error):
+                self.pipeline.count_failure(step.name)
+            raise first.failure(step, error) from error
+        finally:
+            taken_ms = (first.clock() - before) * SECOND - (times.load_ms - loading)
+            times.steps_ms.append((step.name, taken_ms))
+
+
+def _tensors(
+    texts: Sequence[Any], parameters: Parameters, messages: Messages
+) -> list[list[Tensor]]:
+    """Write the tensors of a run for each text."""
+    plain = [{name: each[name] for name in ("role", "content")} for each in messages]
+    chat = Tensor(MESSAGES, "BYTES", bytes_array([write_json(plain)], [1]))
+    return [[*tensors, chat] for tensors in input_tensors("text", texts, parameters)]
+
+
+def _writer_of(loaded: Loaded) -> TextGeneration:
+    """Return the task that writes, which no cache stands before."""
+    task = loaded.own_task
+    if not isinstance(task, TextGeneration):
+        record = loaded.record
+        raise CallRefused(
+            f"model {record.model!r} version {record.version} writes no text here: it has "
+            f"{record.task or 'no task'}, {TEXT_GENERATION} expected"
+        )
+    return task
+
+
+def _read_prompt(task: TextGeneration, run: PipelineRun, bound: BoundStep) -> PreparedText:
+    """Return what a run gives the model that writes."""
+    given = {spec.name: run.given.word(each, read) for spec, _, each, read in bound.inputs}
+    payload = read_words(task, given)
+    [text, *more] = payload.inputs
+    if more or payload.is_list or not isinstance(text, str):
+        value = payload.inputs if payload.is_list else text
+        raise StepGoneWrong(f"input.text: {short_repr(value)} given, one text expected")
+    return PreparedText(text, payload.parameters.values)
+
+
+def _is_about_call(error: Exception, chosen: set[str]) -> bool:
+    """Return whether an error is about what the caller chose, and not the step."""
+    if isinstance(error, InvalidParameter):
+        length = {*LENGTHS, NEW_TOKENS} if NEW_TOKENS in chosen else set()
+        return error.name not in chosen | length
+    return isinstance(error, ContextTooLong | UnsupportedFeature)

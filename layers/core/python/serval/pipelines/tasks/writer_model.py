@@ -1,0 +1,40 @@
+"""What is checked of the model that writes the answer of a pipeline of text-generation."""
+
+from collections.abc import Iterator, Mapping
+
+from serval.models.task_signature import NAMES, PARAMETERS, TEXT_GENERATION
+from serval.models.version import PIPELINE, ModelVersion
+from serval.pipelines.definition import place_of
+from serval.pipelines.planned_step import PlannedStep
+from serval.pipelines.shapes import Shape
+from serval.tasks.openai.body_rules import CHOSEN
+
+
+def model_reasons(
+    planned: PlannedStep, record: ModelVersion, shapes: Mapping[str, Shape]
+) -> Iterator[str]:
+    """List why a version cannot write the answer, given what is known of inputs and steps."""
+    place = place_of(planned.step)
+    if record.task != TEXT_GENERATION or record.runtime == PIPELINE:
+        has = record.task or "no task"
+        has = f"a pipeline of {has}" if record.runtime == PIPELINE else has
+        yield (
+            f"{place}.model: model {record.model!r} version {record.version} has {has}: a model "
+            f"of {TEXT_GENERATION} expected, which is no pipeline itself"
+        )
+        return
+    text = NAMES["text"]
+    given = {text} if planned.step.input is None else planned.step.input.keys()
+    if not {text} <= given <= {text, PARAMETERS}:
+        names = ", ".join(sorted(given))
+        yield f"{place}.input: {names} given, {text} expected, and perhaps {PARAMETERS}"
+    chosen = planned.expressions.get(f"input.{PARAMETERS}")
+    if chosen is None:
+        return
+    read = chosen.reads(shapes)
+    # The caller's own may be handed on as they are.
+    if PARAMETERS not in read.whole and (unknown := sorted((read.shape or {}).keys() - CHOSEN)):
+        yield (
+            f"{place}.input.{PARAMETERS}: {unknown[0]!r} given, one of "
+            f"{', '.join(sorted(CHOSEN))} expected"
+        )
