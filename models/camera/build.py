@@ -99,14 +99,14 @@ def next_dark(graph: Graph, bright: str, places: Array, axis: Array) -> str:
     return graph.node("Neg", nearest)
 
 
-def draw(seed: int) -> tuple[bytes, Truth]:
-    """Draw a night with up to four that are warm; return the JPEG and what is on it."""
+def draw(seed: int, most: int = 4) -> tuple[bytes, Truth]:
+    """Draw a night with one to four that are warm, or fewer; return the JPEG and what is on it."""
     random = np.random.default_rng([SEED, seed])
     clouds = Image.fromarray(random.integers(10, 60, (HEIGHT // 16, WIDTH // 16), np.uint8), "L")
     picture = clouds.resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR)
     pen = ImageDraw.Draw(picture)
     truth: Truth = []
-    for column in random.permutation(4)[: random.integers(1, 5)].tolist():
+    for column in random.permutation(4)[: random.integers(1, 5)][:most].tolist():
         person = bool(random.random() < 0.5)
         long, short = int(random.integers(30, 50)), int(random.integers(12, 24))
         width, height = (short, long) if person else (long, short)

@@ -94,10 +94,10 @@ class BatchCaller:
     def output(self, job: dict[str, Any], name: str = "output.csv") -> bytes:
         return self.body(job["output"] + name)
 
-    def answers(self, job: dict[str, Any]) -> list[Any]:
-        """Give the answers of a pipeline to the rows of a job."""
+    def answers(self, job: dict[str, Any], column: str = "answer") -> list[Any]:
+        """Give the answers of a pipeline to the rows of a job; of a task they are ``answers``."""
         [url] = [one["url"] for one in job["results"] if one["name"].startswith("output")]
-        return [json.loads(line)["answer"] for line in httpx.get(url).text.splitlines()]
+        return [json.loads(line)[column] for line in httpx.get(url).text.splitlines()]
 
     def summary(self, job: dict[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.output(job, "summary.json"))

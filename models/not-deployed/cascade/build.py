@@ -1,6 +1,5 @@
 """Train a larger classifier beside that of models/reviews, and write what the cascade answers."""
 
-import json
 import sys
 import time
 from pathlib import Path
@@ -11,6 +10,7 @@ from sklearn.pipeline import make_pipeline
 
 sys.path.append(str(Path(__file__).resolve().parents[3]))  # the repository, wherever we start
 
+from models import golden
 from models.reviews import build as reviews
 
 HERE = Path(__file__).resolve().parent
@@ -35,10 +35,10 @@ def build(folder: Path = HERE) -> str:
         )
     ]
     lines = [
-        json.dumps({"request": {"inputs": text}, "answer": [answer]})
-        for text, answer in zip(held_out, answers, strict=True)
+        golden.task_line(text, [answer]) for text, answer in zip(held_out, answers, strict=True)
     ]
-    (folder / "golden.jsonl").write_text("\n".join(lines) + "\n")
+    lines.append(golden.task_line(held_out[0], [answers[0][:1]], top_k=1))
+    (folder / "golden.jsonl").write_bytes(b"".join(lines))
     right = sum(answer[0]["label"] == one for answer, one in zip(answers, truth, strict=True))
     sure = sum(answer[0]["score"] > SURE for answer in reviews.expected(small, held_out))
     return (

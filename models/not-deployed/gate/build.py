@@ -1,49 +1,47 @@
-"""Write golden requests for the gate: drawn pictures and made-up reviews, whose truth is known."""
+"""Write golden requests for the gate: drawn pictures, whose truth is known."""
 
-import json
+import io
 import sys
 from base64 import b64encode
 from pathlib import Path
-from typing import Any
+
+import numpy as np
+from PIL import Image
 
 sys.path.append(str(Path(__file__).resolve().parents[3]))  # the repository, wherever we start
 
-from models.camera.build import draw
+from models import golden
+from models.camera.build import Truth, draw
 
 HERE = Path(__file__).resolve().parent
 PICTURES = 8
-TEXTS = {
-    "The plot is a mess. The cast is awful. I want my money back.": True,
-    "The music is wonderful. The ending is superb. I loved it.": False,
-}
-"""A text, and whether it is unkind."""
+CORNER = 4
+"""Pixels of the side of that part of a box by which the camera scores it."""
 
 
-def verdict(labels: list[str], unkind: bool) -> dict[str, Any]:
-    """Say what the pipeline's rule says."""
-    reasons = {"people are on it": "person" in labels, "it is unkind": unkind}
-    told = [reason for reason, holds in reasons.items() if holds]
-    return {"show": not told, "reasons": told}
-
-
-def golden_lines() -> list[str]:
-    """Write every picture with every text."""
-    lines = []
-    for seed in range(PICTURES):
-        picture, truth = draw(seed)
-        for text, unkind in TEXTS.items():
-            inputs = {"image": {"base64": b64encode(picture).decode()}, "text": text}
-            answer = verdict([one["label"] for one in truth], unkind)
-            lines.append(json.dumps({"request": {"inputs": inputs}, "answer": answer}))
-    return lines
+def certainty(picture: bytes, truth: Truth) -> float:
+    """Return the score of the surest person: how bright its box begins."""
+    pixels = np.asarray(Image.open(io.BytesIO(picture)).convert("L"))
+    corners = [
+        (one["box"]["ymin"], one["box"]["xmin"]) for one in truth if one["label"] == "person"
+    ]
+    bright = [
+        float(pixels[top : top + CORNER, left : left + CORNER].mean()) for top, left in corners
+    ]
+    return max(bright, default=0.0) / 255
 
 
 def build(folder: Path = HERE) -> str:
-    """Write the golden requests."""
-    lines = golden_lines()
-    (folder / "golden.jsonl").write_text("\n".join(lines) + "\n")
-    shown = sum('"show": true' in line for line in lines)
-    return f"gate: {len(lines)} golden requests, of which {shown} may be shown"
+    """Write the golden requests, the last of them a picture of nothing."""
+    lines, hidden = [], 0
+    for picture, truth in (*map(draw, range(PICTURES)), draw(PICTURES, most=0)):
+        person = certainty(picture, truth)
+        labels = [{"label": "hidden", "score": person}, {"label": "shown", "score": 1 - person}]
+        labels.sort(key=lambda one: -float(one["score"]))
+        lines.append(golden.task_line(b64encode(picture).decode(), labels))
+        hidden += labels[0]["label"] == "hidden"
+    (folder / "golden.jsonl").write_bytes(b"".join(lines))
+    return f"gate: {len(lines)} golden requests, of which {hidden} are hidden"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """Write sentences on four topics, train an encoder and two classifiers, and export all three."""
 
-import json
 import sys
 import time
 from pathlib import Path
@@ -18,6 +17,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 sys.path.append(str(Path(__file__).resolve().parents[3]))  # the repository, wherever we start
 
+from models import golden
 from serval_cli.bundle.graph_locales import use_locales_of_lambda
 
 HERE = Path(__file__).resolve().parent
@@ -85,12 +85,11 @@ def export(encoder: Pipeline, linear: Any, trees: Any, folder: Path) -> int:
     return sum((folder / name / "model.onnx").stat().st_size for name in graphs)
 
 
-def verdict(linear: npt.NDArray[Any], trees: npt.NDArray[Any]) -> dict[str, Any]:
-    """Give what the pipeline's rule says of two rows of probabilities."""
+def labels(linear: npt.NDArray[Any], trees: npt.NDArray[Any]) -> list[dict[str, Any]]:
+    """Return what the pipeline's rule makes of two rows of probabilities."""
     means = (linear + trees) / 2
-    best = int(means.argmax())
-    agreed = bool(linear.argmax() == trees.argmax())
-    return {"topic": TOPICS[best], "score": float(means[best]), "agreed": agreed}
+    order = np.argsort(-means, kind="stable")
+    return [{"label": TOPICS[index], "score": float(means[index])} for index in order]
 
 
 def build(folder: Path = HERE) -> str:
@@ -101,13 +100,11 @@ def build(folder: Path = HERE) -> str:
     size = export(encoder, linear, trees, folder)
     codes = encoder.transform(texts[:HELD_OUT]).astype(np.float32)
     pairs = zip(linear.predict_proba(codes), trees.predict_proba(codes), strict=True)
-    verdicts = [verdict(*pair) for pair in pairs]
-    lines = [
-        json.dumps({"request": {"inputs": {"text": text}}, "answer": answer})
-        for text, answer in zip(texts, verdicts, strict=False)
-    ]
-    (folder / "golden.jsonl").write_text("\n".join(lines) + "\n")
-    right = sum(one["topic"] == topic for one, topic in zip(verdicts, topics, strict=False))
+    answers = [labels(*pair) for pair in pairs]
+    lines = [golden.task_line(text, [one]) for text, one in zip(texts, answers, strict=False)]
+    lines.append(golden.task_line(texts[0], [answers[0][:1]], top_k=1))
+    (folder / "golden.jsonl").write_bytes(b"".join(lines))
+    right = sum(one[0]["label"] == topic for one, topic in zip(answers, topics, strict=False))
     return (
         f"topics: {right} of {HELD_OUT} held-out sentences, all made up, {size / 1e3:.0f} kB in "
         f"three graphs, {time.perf_counter() - started:.2f} s"

@@ -49,7 +49,7 @@ def test_the_pipeline_answers_its_golden_requests_as_scikit_learn_does(
     outcome = stage.roll_out(stage.upload("topics", "u1", upload))
     assert outcome.status == "promoted", outcome.reason
     report = stage.registry.version("topics", "1").measurements
-    assert report["requests"] == 20
+    assert report["requests"] == 21
     assert report["largest_difference"] < 1e-5
 
 
@@ -57,7 +57,7 @@ def test_another_answer_is_refused(stage: Stage, folder: Path) -> None:
     upload = files(folder, "pipeline.yaml", "golden.jsonl")
     first, *rest = upload["golden.jsonl"].splitlines()
     line = json.loads(first)
-    line["answer"]["topic"] = "none"
+    line["answer"][0][0]["label"] = "none"
     upload["golden.jsonl"] = b"\n".join([json.dumps(line).encode(), *rest])
     outcome = stage.roll_out(stage.upload("topics", "u2", upload))
-    assert "golden.jsonl line 1: answer.topic: 'weather' given" in outcome.reason
+    assert "golden.jsonl line 1: answer[0][0].label: 'weather' given" in outcome.reason
