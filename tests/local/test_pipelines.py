@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -21,6 +22,8 @@ from tests.fakes.inference import plus
 from tests.local.batch_caller import BatchCaller
 from tests.local.conftest import LocalStage
 from tests.local.fleet_caller import until
+from tests.local.real_clients import hold_conversation
+from tests.local.test_tasks import CHATS, RECORDED
 
 CHAIN = """
 name: {name}
@@ -42,6 +45,14 @@ steps:
   - {name: picture, model: gate}
   - {name: said, model: reviews, input: {text: title}}
 output: '{"title": title, "show": picture[0].label = "shown" and said[0].label = "positive"}'
+"""
+TELLER = """
+name: teller
+task: text-generation
+steps:
+  - {name: prompt, rule: '"A tale: " & text'}
+  - {name: tale, model: writer, input: {text: prompt}}
+output: tale
 """
 BUILT = ("gate", "catalogue", "cascade", "spoken", "topics")
 PARTS = (
@@ -288,6 +299,20 @@ def test_hugging_face_s_client_takes_a_pipeline_s_waveform_for_speech(
     spoken = hub_client(stage, "spoken").text_to_speech("serval")
     with wave.open(io.BytesIO(spoken)) as sound:
         assert (sound.getframerate(), sound.getnframes()) == (8000, 2400)
+
+
+def test_clients_of_models_that_write_take_a_pipeline_for_one(
+    stage: LocalStage, tmp_path: Path
+) -> None:
+    shutil.copytree(RECORDED / "gpt2" / "bundle", tmp_path / "writer")
+    (tmp_path / "writer/task.json").unlink()
+    (tmp_path / "writer/chat_template.jinja").write_text(CHATS)
+    (tmp_path / "writer/model.yaml").write_text("name: writer\ntask: text-generation\n")
+    (tmp_path / "teller").mkdir()
+    (tmp_path / "teller/pipeline.yaml").write_text(TELLER)
+    for name in ("writer", "teller"):
+        stage.serval("push", str(tmp_path / name), "--wait")
+    hold_conversation("writing_pipeline", stage)
 
 
 def test_a_batch_job_runs_a_pipeline_over_a_prefix_of_images(

@@ -2,9 +2,7 @@
 
 import base64
 import json
-import os
 import shutil
-import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,11 +14,10 @@ from onnx import TensorProto, helper
 
 from tests.fakes.inference import graph
 from tests.local.conftest import LocalStage
+from tests.local.real_clients import hold_conversation
 
 ROOT = Path(__file__).parents[2]
 RECORDED = ROOT / "tests" / "tasks" / "recorded"
-PYTHON = ROOT / "build" / "environments" / "clients" / "bin" / "python"
-CLIENTS = Path(__file__).parent / "clients"
 CASES = (
     "audio-waveform",
     "feature-extraction-mean",
@@ -111,25 +108,8 @@ def golden_of(case: str) -> str:
 def test_a_client_gets_the_originals_answers(
     client: str, stage: LocalStage, task_models: None
 ) -> None:
-    assert PYTHON.exists(), "run `make test`: it makes build/environments/clients"
-    run = subprocess.run(
-        [
-            *(PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore"),
-            *("--confcutdir", CLIENTS, "-c", os.devnull, "--import-mode=importlib"),
-            CLIENTS / f"test_{client}.py",
-        ],
-        env=os.environ
-        | {
-            "SERVAL_API_URL": stage.api_url,
-            "SERVAL_API_KEY": stage.api_key,
-            "SERVAL_RECORDED": str(RECORDED),
-            "SERVAL_EXAMPLES": str(ROOT / "models"),
-        },
-        capture_output=True,
-        text=True,
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-    print(run.stdout.splitlines()[-1])
+    folders = {"SERVAL_RECORDED": str(RECORDED), "SERVAL_EXAMPLES": str(ROOT / "models")}
+    hold_conversation(client, stage, **folders)
 
 
 def test_rows_of_a_table_have_numbers_as_answers(stage: LocalStage, task_models: None) -> None:
