@@ -12,6 +12,7 @@ from tests.fakes.batch import BatchStage
 from tests.fakes.inference import Bench, event, task_event
 from tests.fakes.pipelines import publish_pipeline
 from tests.fakes.task_models import publish_recorded
+from tests.functional.test_cached_answers import counted
 
 TELLER = """
 name: teller
@@ -230,6 +231,25 @@ def test_answers_of_its_model_are_kept_as_that_models_cache_says(ready: Bench) -
     outcomes = [ask(ready, body)["headers"]["serval-cache"] for _ in range(2)]
     assert outcomes == ["tale=miss", "tale=hit"]
     assert post(ready, COMPLETIONS, {"prompt": "good", "max_tokens": 3})["statusCode"] == 200
+
+
+def test_a_stream_tells_of_kept_answers_and_counts_them_apart(ready: Bench) -> None:
+    cache_answers(ready)
+    declare_cache(ready.edge, "sentiment")
+    body = {"inputs": "good", "max_new_tokens": 3, "stream": True}
+    outcomes = [ask(ready, body)["headers"]["serval-cache"] for _ in range(2)]
+    assert outcomes == ["mood=miss", "mood=hit"]
+    assert counted(ready, "cached", "teller")["Requests"] == 1
+
+
+def test_a_stream_tells_what_it_loads_for_its_steps(ready: Bench) -> None:
+    body = {"inputs": "good", "max_new_tokens": 3, "stream": True}
+    timings = []
+    for _ in range(2):
+        timings.append(ask(ready, body)["headers"]["server-timing"].partition(";")[0])
+    ready.endpoint.inference.loaded.let_go("gpt", "1")
+    timings.append(ask(ready, body)["headers"]["server-timing"].partition(";")[0])
+    assert timings == ["load", "infer", "load"]
 
 
 def test_other_protocols_take_it_for_a_model_of_the_task(ready: Bench) -> None:

@@ -1,12 +1,14 @@
 """Pipelines that write: what is refused of their calls, and before they become versions."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from serval.errors import BundleRefused
+from serval.errors import BundleRefused, InferenceFailed
 from serval.models.route import Route
+from serval.tasks.generation.text_generation import TextGeneration
 from tests.fakes.inference import Bench
 from tests.fakes.pipelines import publish_pipeline
 from tests.fakes.task_models import publish_recorded
@@ -19,12 +21,16 @@ from tests.functional.test_pipelines_that_write import (
     TELLER,
     ask,
     error_of,
+    events,
     post,
     publish,
     publish_input,
     publish_teller,
     told,
 )
+
+HALF = {"role": "system", "content": "\ud800"}
+"""Half a character."""
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +48,7 @@ def teller(ready: Bench) -> None:
         (COMPLETIONS, {"prompt": "a", "temperature": -1}, "temperature", None, "a number from 0"),
         (COMPLETIONS, {"prompt": "a", "max_tokens": 99}, None, "context_length_exceeded", "48"),
         (CHATS, {"messages": CHAT[:1]}, "messages", None, "a message of the role 'user'"),
+        (CHATS, {"messages": [HALF, CHAT[1]]}, None, None, "the messages cannot be written"),
         (CHATS, {"messages": []}, "messages", None, "a list of 1 to 2048 messages"),
         (CHATS, {"messages": CHAT, "tools": [{"a": 1}]}, "tools", None, "calls no tools"),
         ("/v1/embeddings", {"input": "a"}, None, None, "embeddings need 'feature-extraction'"),
@@ -101,6 +108,11 @@ def test_a_step_that_fails_before_the_model_writes_fails_the_call(
             500,
             "step 'tale': parameter 'tokens': 1 given",
         ),
+        (
+            "{text: opening, parameters: '{\"max_new_tokens\": 0}'}",
+            500,
+            "step 'tale': parameter 'max_",
+        ),
         ("{text: '$length(text)'}", 400, "pipeline 'teller' version '1': step 'tale': "),
     ],
 )
@@ -115,6 +127,52 @@ def test_what_the_last_step_gives_its_model_is_the_pipelines_to_answer_for(
         assert said in error_of(post(ready, COMPLETIONS, body), status)["message"]
     ready.endpoint.metrics.flush()
     assert failed_steps(ready.printed) == ({"teller.tale": 4} if status == 500 else {})
+
+
+def test_a_wrong_call_is_refused_before_any_step_runs(ready: Bench) -> None:
+    publish(ready, TELLER.replace('? "Hm: "', "? mood[5].label"))
+    long = "good " * 100_001
+    said = "text: 500005 bytes, at most 500000 allowed"
+    assert error_of(ask(ready, {"inputs": long}), 400).startswith(said)
+    messages = [{"role": "user", "content": long}]
+    for path, body in ((COMPLETIONS, {"prompt": long}), (CHATS, {"messages": messages})):
+        assert error_of(post(ready, path, body), 400)["message"].startswith(said)
+    assert "temperature" in error_of(ask(ready, {"inputs": "good", "temperature": -1}), 400)
+
+
+def test_a_prompt_that_steps_have_made_too_long_is_refused(ready: Bench) -> None:
+    publish_input(ready, "{text: text & text & text}")
+    error = error_of(ask(ready, {"inputs": "good " * 40_000}), 400)
+    assert "step 'tale': text: 600000 bytes, at most 500000 allowed" in error
+
+
+def test_a_model_that_fails_midway_ends_the_stream_with_the_steps_error(
+    ready: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follow = TextGeneration.follow
+
+    def breaking(*asked: Any) -> Iterator[Any]:
+        yield next(follow(*asked))
+        raise InferenceFailed("gpt", "1", "out of memory")
+
+    monkeypatch.setattr(TextGeneration, "follow", breaking)
+    said = "model 'teller' version '1' failed: step 'tale': model 'gpt' version '1' failed: out of"
+    *_, last = events(post(ready, COMPLETIONS, {"prompt": "good", "stream": True}))
+    assert last["error"]["message"].startswith(said)
+    *_, last = events(ask(ready, {"inputs": "good", "stream": True}))
+    assert last["error"].startswith(said)
+    ready.endpoint.metrics.flush()
+    assert failed_steps(ready.printed) == {"teller.tale": 2}
+
+
+def test_a_caller_who_leaves_a_stream_has_failed_nothing(ready: Bench) -> None:
+    for more in ({"inputs": "good"}, {"inputs": "good", "details": True}):
+        chunks = ask(ready, {**more, "stream": True})["chunks"]
+        next(chunks)
+        chunks.close()
+    assert told(ask(ready, {"inputs": "good", "max_new_tokens": 2}))
+    ready.endpoint.metrics.flush()
+    assert failed_steps(ready.printed) == {}
 
 
 def test_a_parameter_that_openais_api_lacks_fails_its_calls_alone(ready: Bench) -> None:

@@ -19,6 +19,7 @@ from serval_cli.views import pipelines as views
 from tests.fakes.command_line import Ended, Terminal
 from tests.fakes.inference import TWO_COLUMNS, InMemoryEdge, plus
 from tests.fakes.pipelines import publish_pipeline
+from tests.fakes.task_models import publish_recorded, publish_sentiment
 
 TEXT = """
 name: sums
@@ -68,6 +69,23 @@ sums version 2 · tabular-regression
 └── output: first.y[0][0]
     └── first: model one
         └── args: input, BYTES [1]
+"""
+
+
+WRITES = """
+name: sums
+task: text-generation
+steps:
+  - {name: mood, model: sentiment}
+  - {name: tale, model: writer, input: {text: mood.label}}
+output: tale
+"""
+TREE_OF_WRITING = """\
+sums version 2 · text-generation
+└── output: tale
+    └── tale: model writer
+        └── mood: model sentiment
+            └── text: input, BYTES [1]
 """
 
 
@@ -135,6 +153,15 @@ def test_a_pipeline_of_a_task_is_shown_with_the_inputs_that_it_reads(
     assert show(terminal, "sums").out == TREE_OF_A_TASK
     value = show(terminal, "sums", "--json").value
     assert [each["name"] for each in value["inputs"]] == ["args"]
+
+
+def test_a_pipeline_that_writes_is_shown_with_the_inputs_that_it_reads(
+    terminal: Terminal, edge: InMemoryEdge
+) -> None:
+    publish_sentiment(edge, "sentiment")
+    publish_recorded(edge, "writer", "gpt2", "text-generation")
+    publish_pipeline(edge, WRITES, "2")
+    assert show(terminal, "sums").out == TREE_OF_WRITING
 
 
 def test_a_pipeline_is_shown_as_mermaid(terminal: Terminal) -> None:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, ClassVar, Protocol
 
-from serval.errors import ContextTooLong, InvalidParameter, UnsupportedFeature
+from serval.errors import ContextTooLong, InvalidInputs, InvalidParameter, UnsupportedFeature
+from serval.foreign import refusing
 from serval.inference.loaded import Loaded
 from serval.models.task_signature import MESSAGES, TEXT_GENERATION
 from serval.models.tensor import Tensor
@@ -27,7 +28,7 @@ from serval.tasks.openai.body_rules import LENGTHS, NEW_TOKENS
 from serval.tasks.parameter_rules import check_inputs, check_parameters, known_parameters
 from serval.tasks.parameters import Parameters
 from serval.tasks.preparation import Messages, PreparedText, PreparedTexts
-from serval.tasks.task import InputKind
+from serval.tasks.task import InputKind, Task
 
 
 class PreparingPipeline(Protocol):
@@ -58,12 +59,10 @@ class PipelineGeneration:
     def answer(self, inputs: Sequence[Any], parameters: Parameters) -> list[Any]:
         """Answer texts; those with the same parameters are one batch of the model that writes."""
         answers: list[Any] = []
-        with self._ask(inputs, parameters, ()) as (loaded, prepared):
-            task = loaded.task
-            for chosen, texts in groupby(prepared, lambda each: each.parameters):
+        with self._ask(inputs, parameters, ()) as (task, found):
+            for chosen, texts in groupby(found.prepared, lambda each: each.parameters):
                 said = Parameters({**parameters.values, **chosen})
-                said.expect(self.accepts)
-                answers += task.answer([each.text for each in texts], said) if task else []
+                answers += task.answer([each.text for each in texts], said)
         return answers
 
     @contextmanager
@@ -71,14 +70,17 @@ class PipelineGeneration:
         self, texts: Sequence[Any], parameters: Parameters, messages: Messages = ()
     ) -> Iterator[PreparedTexts]:
         """Prepare texts; raise what goes wrong within as this pipeline's error, as ``answer``."""
-        with self._ask(texts, parameters, messages) as (loaded, prepared):
-            yield PreparedTexts(_writer_of(loaded), prepared)
+        with self._ask(texts, parameters, messages) as (_, found):
+            yield found
 
     @contextmanager
     def _ask(
         self, texts: Sequence[Any], parameters: Parameters, messages: Messages
-    ) -> Iterator[tuple[Loaded, list[PreparedText]]]:
-        """Run the steps before the last; then its model is asked, which is timed as that step."""
+    ) -> Iterator[tuple[Task, PreparedTexts]]:
+        """Run the steps before the last; then its model is asked, which is timed as that step.
+
+        The task that is yielded looks its answers up, if the model has a cache.
+        """
         check_parameters(TEXT_GENERATION, parameters)
         check_inputs(TEXT_GENERATION, texts)
         first, *_ = runs = self.pipeline.run_each(_tensors(texts, parameters, messages))
@@ -87,10 +89,11 @@ class PipelineGeneration:
         chosen: set[str] | None = None
         try:
             loaded, bound = first.bind(step)
-            prepared = [_read_prompt(_writer_of(loaded), run, bound) for run in runs]
-            check_text_size([each.text for each in prepared])
-            chosen = {name for each in prepared for name in each.parameters}
-            yield loaded, prepared
+            writer = _writer_of(loaded)
+            found = PreparedTexts(writer, [_read_prompt(writer, run, bound) for run in runs])
+            check_text_size(found.texts)
+            chosen = {name for each in found.prepared for name in each.parameters}
+            yield loaded.task or writer, found
         except STEP_ERRORS as error:
             if chosen is not None and _is_about_call(error, chosen):
                 raise
@@ -106,8 +109,9 @@ def _tensors(
     texts: Sequence[Any], parameters: Parameters, messages: Messages
 ) -> list[list[Tensor]]:
     """Write the tensors of a run for each text."""
-    plain = [{name: each[name] for name in ("role", "content")} for each in messages]
-    chat = Tensor(MESSAGES, "BYTES", bytes_array([write_json(plain)], [1]))
+    with refusing(lambda said: InvalidInputs(f"the messages cannot be written: {said}")):
+        element = write_json(list(messages))
+    chat = Tensor(MESSAGES, "BYTES", bytes_array([element], [1]))
     return [[*tensors, chat] for tensors in input_tensors("text", texts, parameters)]
 
 

@@ -17,7 +17,7 @@ WRITTEN = OWN_SETTINGS | {"n"}
 LENGTHS = ("max_completion_tokens", "max_tokens")
 """What bounds an answer, by the name that goes first."""
 CHOSEN = OWN_SETTINGS | {NEW_TOKENS}
-"""What a pipeline may choose in the place of its callers, whichever API they speak."""
+"""What a pipeline may choose in the place of its callers, who speak this API or the task's."""
 CHAT = WRITTEN | {"chat_template_kwargs", "logprobs", *LENGTHS, "messages", "top_logprobs"}
 COMPLETION = WRITTEN | {"best_of", "echo", "logprobs", "max_tokens", "prompt"}
 EMBEDDINGS = (known_parameters("feature-extraction") - {"normalize"}) | {"encoding_format", "input"}

@@ -8,7 +8,7 @@ from serval.errors import InvalidParameter, UnsupportedFeature
 from serval.tasks.call import check_text_size
 from serval.tasks.generation.settings import SETTINGS
 from serval.tasks.generation.text_generation import TextGeneration
-from serval.tasks.openai.body_rules import CHOSEN, LENGTHS, NEW_TOKENS, check_body
+from serval.tasks.openai.body_rules import LENGTHS, NEW_TOKENS, check_body
 from serval.tasks.openai.chat import read_messages
 from serval.tasks.openai.document import AnswerHead, asks_for_stream, split_stream
 from serval.tasks.parameters import Parameters
@@ -39,7 +39,7 @@ def prepare_call(
             yield prepared.writer, {**body, **own, "prompt": prepared.texts}
         return
     messages = read_messages(body.get("messages"), knows_developer=True)
-    check_text_size(messages)
+    check_text_size([each["content"] for each in messages])
     last = _find_last(messages)
     with task.prepare([messages[last]["content"]], said, messages) as prepared:
         if prepared.writer.chat is None:
@@ -80,8 +80,4 @@ def _in_words_of_task(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def _in_words_of_openai(parameters: Mapping[str, Any], length: str) -> dict[str, Any]:
     """Return parameters of the task as a body has them; ``length`` bounds an answer there."""
-    for name, value in parameters.items():
-        if name not in CHOSEN:
-            expected = f"one of {', '.join(sorted(CHOSEN))}, as OpenAI's API has no other,"
-            raise InvalidParameter(name, value, expected)
     return {length if name == NEW_TOKENS else name: value for name, value in parameters.items()}
