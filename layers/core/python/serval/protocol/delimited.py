@@ -5,15 +5,14 @@ import io
 import math
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import orjson
-import simdjson
 
 from serval.errors import InvalidInputs, MalformedBody
 from serval.foreign import refusing
 from serval.models.tensor import Array, Tensor
+from serval.protocol.json_values import parse_lazily
 from serval.protocol.predictions import NUMPY, nested_value
 
 NPY_HEAD = re.compile(
@@ -68,7 +67,7 @@ def _read_numbers(body: bytes) -> Array | None:
     joined = body.replace(b"\n", LINE_END)
     lines = (len(joined) - len(body)) // (len(LINE_END) - 1) + 1
     try:
-        document: Any = simdjson.Parser().parse(b"[%b,1e308]" % joined)
+        document = parse_lazily(b"[%b,1e308]" % joined)
         numbers = np.frombuffer(document.as_buffer(of_type="d")).reshape(lines, columns + 1)
     except (ValueError, RuntimeError, TypeError):
         return None

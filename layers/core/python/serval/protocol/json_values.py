@@ -41,15 +41,30 @@ BINARY_ONLY = frozenset({"FP16", "BF16"})
 WIDE, WIDE_TYPES = {"f": "d", "i": "q", "u": "Q"}, {"f": "f8", "i": "i8", "u": "u8"}
 BUFFERS = {"f": "d", "i": "i", "u": "u"}
 """The widest type of a kind: as ``array`` names it, as numpy does, as simdjson does."""
+PARSER, KEPT_BYTES = simdjson.Parser(), 2**18
+"""One whose memory stays, since to get it anew may take longer than to parse; and the longest text
+for it, of which it keeps some five bytes for each.
+"""
 JSON_KIND = {"f": "a number", "i": "an integer", "u": "an integer that is not negative"}
 
 
 def parse_json(text: str | bytes) -> Any:
     """Parse a body, or raise ``MalformedBody``; lists and objects stay lazy."""
     try:
-        return simdjson.Parser().parse(text)
+        return parse_lazily(text)
     except (ValueError, RuntimeError) as error:
         raise MalformedBody(f"the body is not valid JSON: {json_problem(error)}") from None
+
+
+def parse_lazily(text: str | bytes) -> Any:
+    """Parse JSON by a parser that is free; raise what simdjson does."""
+    if len(text) <= KEPT_BYTES:
+        try:
+            return PARSER.parse(text)
+        except RuntimeError:
+            # Somebody still reads what it has parsed before.
+            pass
+    return simdjson.Parser().parse(text)
 
 
 def json_object(text: str | bytes, expectation: str) -> simdjson.Object:
