@@ -38,8 +38,10 @@ def sized_reply(
         headers["content-encoding"] = encoding
     is_binary = encoding is not None or headers["content-type"] != JSON
     limit = BINARY_LIMIT_BYTES if is_binary else JSON_LIMIT_BYTES
-    # Lambda escapes quotes when it wraps a text body in JSON once more.
-    size = len(body) if is_binary else len(body) + body.count(b'"') + body.count(b"\\")
+    size = len(body)
+    if not is_binary and 2 * size > limit:
+        # Lambda escapes quotes when it wraps a text body in JSON once more.
+        size += body.count(b'"') + body.count(b"\\")
     if size > limit:
         raise PayloadTooLarge("reply", size, limit, remedy(encoding is not None))
     return {
