@@ -194,7 +194,11 @@ def main(total_bytes: int) -> None:
 
             sending = partial(push, port, bundle)
             all_parts = total_bytes // (64 * MIB)
-            measured("push, interrupted", sending, lambda: parts_there() > all_parts // 2)
+            if measured("push, interrupted", sending, lambda: parts_there() > all_parts // 2):
+                raise SystemExit(
+                    "the push was not interrupted: a shell's background job ignores SIGINT, so run "
+                    "this in the foreground"
+                )
             there = parts_there()
             upload = measured(f"push again; {there} of {all_parts} parts were there", sending)
             registry, event = measured("claim and verify", partial(verify, port, upload))
