@@ -59,7 +59,7 @@ class RolloutSteps(Construct):
             "verify": self._verify(models),
             "optimise": self._optimise(),
             "register": self._register(),
-            "evaluate": self._evaluate(),
+            "evaluate": self._evaluate(models),
             "conclude": self._conclude(),
         }
 
@@ -120,12 +120,13 @@ class RolloutSteps(Construct):
         self._storage.registry.grant_register(function)
         return self._recording(function)
 
-    def _evaluate(self) -> ServalFunction:
+    def _evaluate(self, models: DeployedModels) -> ServalFunction:
         function = self._function(
             "evaluate",
             EvaluateSettings,
             registry_table=self._table,
             metric_lag_seconds=self._stage.metric_lag_seconds,
+            fleets=models.fleets.to_text(),
         )
         function.allow(["cloudwatch:DescribeAlarms", "cloudwatch:GetMetricStatistics"], ["*"])
         acknowledge(function.role, {"AwsSolutions-IAM5[Resource::*]": METRICS})

@@ -7,6 +7,8 @@ from typing import Any
 
 from serval.models.registry import Rollout
 from serval.models.route import Track
+from serval.models.server_declaration import note_machines
+from serval.rollouts.policy.canary_policy import canary_policy
 from serval.rollouts.policy.latencies import PeriodLatencies
 from serval.rollouts.policy.measurement import MetricReading
 from serval.rollouts.policy.windows import Window
@@ -69,7 +71,11 @@ class InMemoryAlarms:
 class Canary:
     """A stable version, a candidate with its first share, and the evaluation under test."""
 
-    def __init__(self, runtime: dict[str, Any] | None = None, **rollout: Any) -> None:
+    def __init__(
+        self, runtime: dict[str, Any] | None = None, *, paired: bool = False, **rollout: Any
+    ) -> None:
+        self.paired = paired
+        """Whether the fleet has a machine for each version."""
         self.model = RollingModel()
         self.metrics, self.alarms = InMemoryMetrics(), InMemoryAlarms()
         self.model.roll_out("a")
@@ -77,10 +83,9 @@ class Canary:
         version = self.model.verified("b")
         registry = self.model.registry
         record = registry.records[MODEL, version]
-        registry.records[MODEL, version] = replace(
-            record, bundle={"rollout": rollout, "runtime": runtime or {}}
-        )
-        self.id = self.model.control.begin(upload, version, self.model.policy).rollout
+        bundle = note_machines({"rollout": rollout, "runtime": runtime or {}}, paired=paired)
+        registry.records[MODEL, version] = replace(record, bundle=bundle)
+        self.id = self.model.control.begin(upload, version, canary_policy(bundle)).rollout
 
     @property
     def record(self) -> Rollout:
@@ -89,8 +94,9 @@ class Canary:
     @property
     def evaluation(self) -> Evaluate:
         registry = self.model.registry
+        paired = {MODEL} if self.paired else set()
         return Evaluate(
-            self.model.control, registry, self.metrics, self.alarms, LAG, self.model.tick
+            self.model.control, registry, self.metrics, self.alarms, LAG, self.model.tick, paired
         )
 
     def serve(self, seconds: int, **candidate: Any) -> None:

@@ -52,6 +52,13 @@ def test_where_two_versions_cannot_answer_beside_each_other_one_step_takes_all_t
 
 def test_on_two_machines_a_rollout_has_its_steps_although_one_process_fits_a_machine() -> None:
     runtime = {"kind": "http", "server": "lmi"}
-    bundle = note_machines({"runtime": runtime, "rollout": {"steps_percent": [10, 50]}})
+    declared = {"runtime": runtime, "rollout": {"steps_percent": [10, 50]}}
+    bundle = note_machines(declared, paired=True)
     assert canary_policy(bundle).steps_percent == (10, 50)
     assert str(rollout_note(bundle)).startswith("on two machines: ")
+    assert note_machines(bundle, paired=False) == declared, "a later deploy has one machine"
+
+
+def test_versions_that_fit_beside_each_other_need_no_second_machine() -> None:
+    declared = {"runtime": {"kind": "http", "server": "triton"}, "rollout": {}}
+    assert note_machines(declared, paired=True) == declared

@@ -5,10 +5,14 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from serval.models.server_declaration import note_machines
 from serval.rollouts.control import RolloutRefused
 from serval.rollouts.steps.evaluate import SETTLING
 from tests.fakes.evaluation import LAG, Canary
 from tests.fakes.rollouts import MODEL, seen
+
+ONE_PROCESS = {"kind": "http", "server": "lmi"}
+"""Of which a process fills a machine."""
 
 
 def test_a_good_candidate_takes_every_step_and_is_promoted():
@@ -128,6 +132,42 @@ def test_a_rollout_without_a_share_cannot_be_evaluated():
 
 
 def test_a_rollout_that_takes_all_traffic_at_once_says_so():
-    canary = Canary(runtime={"kind": "http", "server": "lmi"})
-    canary.evaluate()
+    canary = Canary(runtime=ONE_PROCESS)
+    assert seen(canary.model.route) == ("1", "2", 100)
+    assert canary.evaluate()["status"] == "running"
     assert canary.record.reason.endswith("; all at once, as its inference server holds one version")
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_share_without_a_machine_since_a_deploy_is_rolled_back_and_says_why(paused: bool):
+    canary = Canary(runtime=ONE_PROCESS, paired=True, steps_percent=[10, 50, 100])
+    canary.model.registry.record_rollout(replace(canary.record, paused=paused))
+    canary.serve(200)
+    assert canary.evaluate()["status"] == "running"
+    canary.paired = False
+    assert canary.evaluate() == {"status": "rolled back", "wait_seconds": 0}
+    assert seen(canary.model.route) == ("1", None, 0)
+    assert canary.record.reason == (
+        "a deploy has left its fleet one machine, and a share of the candidate needs another: push "
+        "it again; all at once, as its inference server holds one version"
+    )
+
+
+def test_a_candidate_that_has_all_traffic_needs_no_second_machine():
+    canary = Canary(runtime=ONE_PROCESS, paired=True, steps_percent=[100])
+    canary.paired = False
+    canary.serve(100)
+    assert canary.evaluate()["status"] == "running"
+    canary.serve(300)
+    assert canary.evaluate()["status"] == "promoted"
+
+
+def test_bytes_that_were_published_before_there_were_two_machines_take_their_steps():
+    canary = Canary(runtime=ONE_PROCESS, paired=True)
+    registry = canary.model.registry
+    record = registry.records[MODEL, "2"]
+    unnoted = note_machines(record.bundle, paired=False)
+    registry.records[MODEL, "2"] = replace(record, bundle=unnoted)
+    canary.serve(400)
+    canary.evaluate()
+    assert seen(canary.model.route) == ("1", "2", 50)

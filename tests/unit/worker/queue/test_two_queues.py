@@ -1,11 +1,13 @@
 """A rollout on two machines: however it goes and ends, nothing is lost, and each request ends once.
 
 Workers read the fleet's row late, know routes that are old, die and are reclaimed; ticks name
-workers that are gone. A machine holds one version, as a server of one process does.
+workers that are gone. Deploys take the second machine away, with the candidate's queue and what is
+in it. A machine holds one version, as a server of one process does.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
@@ -17,7 +19,8 @@ from serval.models.route import ROUTE_SECONDS, KnownVersions, Route
 from serval.models.server_declaration import ServerDeclaration
 from serval.models.version import Form, ModelVersion
 from serval.worker.program.faults import VersionNotHeld
-from tests.fakes.worker import LEASE, Scripted, Stepped, World
+from tests.fakes.inbox import name_of
+from tests.fakes.worker import LEASE, Scripted, Stepped, World, row_of
 from tests.stateful.extent import extent
 from tests.unit.worker.queue.test_nothing_is_lost import ADDED, ASKED, NUMBERS, Fleet
 
@@ -64,6 +67,42 @@ class OneProcess:
                 self.loaded.let_go(model, version)
 
 
+def publish(world: World) -> None:
+    """Publish every version, of which a process fills a machine."""
+    for version, number in NUMBERED.items():
+        world.registry.add(SPLIT, version, number)
+        record = world.registry.records[SPLIT, version]
+        bundle = {**record.bundle, "runtime": SERVER}
+        world.registry.records[SPLIT, version] = replace(record, bundle=bundle)
+
+
+def start(world: World, name: str) -> Stepped:
+    """Start a worker beside a server."""
+    sides = world.sides(name)
+    loaded = OneProcess(world, name, sides).loaded
+    return world.worker(name, loaded=loaded, sides=sides if world.paired else None)
+
+
+def choose(world: World, workers: Sequence[Stepped], row: str) -> str:
+    """Name who holds the candidate, as a tick does."""
+    canaries = find_splits(world.sides("any").fleet, world.registry)
+    present = [one.worker.report.state(draining=False) for one in workers]
+    return choose_all(canaries, present, row)
+
+
+def obey(worker: Stepped, row: str) -> None:
+    """Let a worker read who holds the candidate."""
+    if (sides := worker.worker.report.sides) is not None:
+        sides.obey(row)
+
+
+def deploy_one_machine(world: World) -> list[str]:
+    """Take the second machine away; name the requests whose messages go with the queue."""
+    world.paired = ()
+    lost = world.inbox.queues.pop(name_of(SPLIT, "candidate"), [])
+    return [one.request_id for one in lost]
+
+
 class SplitFleet(Fleet):
     """Two workers, rollouts of a model of which each of them holds one version, and ticks."""
 
@@ -72,26 +111,13 @@ class SplitFleet(Fleet):
         self.row, self.rollouts = "", 0
         super().begin(asked)
         self.world.paired = (SPLIT,)
-        registry = self.world.registry
-        for version, number in NUMBERED.items():
-            registry.add(SPLIT, version, number)
-            record = registry.records[SPLIT, version]
-            bundle = {**record.bundle, "runtime": SERVER}
-            registry.records[SPLIT, version] = replace(record, bundle=bundle)
-        registry.routes[SPLIT] = Route("1")
-        self.workers = [self.start(number) for number in range(2)]
+        publish(self.world)
+        self.world.registry.routes[SPLIT] = Route("1")
+        self.workers = [start(self.world, f"w{number}") for number in range(2)]
         self.roll("2", 50, told=True)
 
-    def start(self, number: int) -> Stepped:
-        """Start a worker."""
-        name = f"w{number}"
-        sides = self.world.sides(name)
-        return self.world.worker(
-            name, loaded=OneProcess(self.world, name, sides).loaded, sides=sides
-        )
-
     def replace(self, number: int) -> None:
-        self.workers[number] = self.start(self.started)
+        self.workers[number] = start(self.world, f"w{self.started}")
         self.started += 1
 
     @rule(
@@ -129,16 +155,23 @@ class SplitFleet(Fleet):
     @rule()
     def tick(self) -> None:
         """Name who holds the candidate."""
-        canaries = find_splits(self.world.sides("any").fleet, self.world.registry)
-        present = [one.worker.report.state(draining=False) for one in self.workers]
-        self.row = choose_all(canaries, present, self.row)
+        self.row = choose(self.world, self.workers, self.row)
 
     @rule(number=NUMBERS)
     def read_row(self, number: int) -> None:
         """Let a worker read who that is."""
-        sides = self.workers[number].worker.report.sides
-        assert sides is not None
-        sides.obey(self.row)
+        obey(self.workers[number], self.row)
+
+    @rule(machines=st.integers(1, 2))
+    def deploy(self, machines: int) -> None:
+        """Lower the fleet's maximum, or raise it again; other workers come either way."""
+        lost = deploy_one_machine(self.world)
+        if machines == 2:
+            self.world.paired = (SPLIT,)
+        for number in range(2):
+            self.replace(number)
+        for request_id in lost:  # as `sweep` does
+            self.world.inbox.send(SPLIT, request_id)
 
     def results_are_there_and_right(self) -> None:
         for row in self.world.store.rows.values():
@@ -165,3 +198,37 @@ class SplitFleet(Fleet):
 
 TestSplitFleet = SplitFleet.TestCase
 TestSplitFleet.settings = extent(60, steps=30)
+
+
+def test_a_deploy_that_takes_the_second_machine_away_costs_no_request_and_blames_no_candidate(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path, models=(SPLIT,), paired=(SPLIT,))
+    publish(world)
+    world.registry.routes[SPLIT] = Route("1", "2", 50, "r1")
+    workers = [start(world, name) for name in ("w1", "w2")]
+    row = choose(world, workers, "")
+    for one in workers:
+        obey(one, row)
+    [stable] = [one for one in workers if one.worker.fetch.takes(SPLIT, "stable")]
+    before = [f"r{number}" for number in range(10)]
+    world.submit(*before, payload=row_of(1.0))
+    stable.work()
+
+    lost = deploy_one_machine(world)
+    only = start(world, "w3")
+    after = [f"r{number}" for number in range(10, 20)]
+    world.submit(*after, payload=row_of(1.0))
+    while only.work():
+        pass
+    assert [request_id for request_id in before if world.row(request_id).open] == lost != []
+    for request_id in lost:  # as `sweep` does
+        world.inbox.send(SPLIT, request_id)
+    while only.work():
+        pass
+
+    rows = [world.row(request_id) for request_id in [*before, *after]]
+    assert {(row.status, row.version, row.attempts) for row in rows} == {("succeeded", "1", 1)}
+    only.worker.counts.flush()
+    assert {one["Track"] for one in world.metrics()} == {"stable"}
+    assert not any(world.inbox.queues.values())

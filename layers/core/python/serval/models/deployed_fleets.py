@@ -64,6 +64,11 @@ class Fleets:
         """The name of the fleet of each model."""
         return {model: fleet.name for fleet in self.by_name.values() for model in fleet.models}
 
+    @property
+    def paired(self) -> frozenset[str]:
+        """The models whose stable version and candidate may have a machine each."""
+        return frozenset(model for fleet in self.by_name.values() for model in fleet.paired)
+
     def to_text(self) -> str:
         """Write the fleets as packed JSON, without defaults."""
         plain = DeployedFleet(name="")

@@ -131,9 +131,15 @@ def fills_a_machine(bundle: Mapping[str, Any]) -> bool:
     )
 
 
-def note_machines(bundle: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Note in a bundle that its stable version and its candidate have a machine each."""
-    return {**bundle, "rollout": {**bundle["rollout"], MACHINES: 2}}
+def note_machines(bundle: Mapping[str, Any], *, paired: bool) -> Mapping[str, Any]:
+    """Note in a bundle whether its stable version and its candidate have a machine each.
+
+    What it says of another deploy is dropped. ``paired``: its fleet has two for such a model.
+    """
+    section = {key: each for key, each in bundle.get("rollout", {}).items() if key != MACHINES}
+    if paired and fills_a_machine(bundle):
+        section[MACHINES] = 2
+    return {**bundle, "rollout": section}
 
 
 def has_steps(bundle: Mapping[str, Any]) -> bool:

@@ -67,6 +67,8 @@ class EvaluateSettings(Settings):
     registry_table: str
     metric_lag_seconds: int = 90
     """Time until written metrics are complete."""
+    fleets: str = "{}"
+    """As in ``VerifySettings``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from serval.aws.cloudwatch.rollout_metrics import CloudWatchRolloutMetrics
 from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval.bootstrap.events import rollout_events
 from serval.bootstrap.function import LambdaFunction
+from serval.models.deployed_fleets import Fleets
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.settings import EvaluateSettings
 from serval.rollouts.steps.evaluate import Evaluate
@@ -30,6 +31,7 @@ def build() -> LambdaFunction[Evaluate]:
             metrics=CloudWatchRolloutMetrics(cloudwatch),
             alarms=CloudWatchAlarms(cloudwatch),
             metric_lag=timedelta(seconds=settings.metric_lag_seconds),
+            paired=Fleets.from_text(settings.fleets).paired,
         ),
         lambda evaluate, event, _: evaluate.evaluate(event["model"], event["rollout"]),
         lambda event, outcome: {"event": event, "outcome": outcome},

@@ -1,7 +1,7 @@
 """Evaluate a canary: measure both versions, decide, and carry the decision out."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypedDict
@@ -10,15 +10,26 @@ from serval.clock import Clock, utc_now
 from serval.models.metrics import FLUSH_SECONDS
 from serval.models.registry import ModelRegistry, Rollout
 from serval.models.route import ROUTE_SECONDS
-from serval.models.server_declaration import AT_ONCE, has_steps
+from serval.models.server_declaration import AT_ONCE, has_steps, note_machines
 from serval.rollouts.control import RolloutControl, RolloutRefused
 from serval.rollouts.policy.canary_policy import CanaryPolicy, alarm_names, canary_policy
-from serval.rollouts.policy.decide import Decision, Hold, Step, decide, seconds_to_next_look
+from serval.rollouts.policy.decide import (
+    Decision,
+    Hold,
+    RollBack,
+    Step,
+    decide,
+    seconds_to_next_look,
+)
 from serval.rollouts.policy.measurement import Measurement, MetricsReader, track_metrics
 from serval.rollouts.policy.windows import complete_window
 
 SETTLING = timedelta(seconds=ROUTE_SECONDS + FLUSH_SECONDS)
 """How long after a change of the route metrics may still count earlier requests."""
+NO_MACHINE = RollBack(
+    "a deploy has left its fleet one machine, and a share of the candidate needs another: push it "
+    "again"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +68,8 @@ class Evaluate:
     metric_lag: timedelta
     """Time until written metrics are complete."""
     clock: Clock = utc_now
+    paired: Container[str] = ()
+    """The models whose stable version and candidate may have a machine each."""
 
     def evaluate(self, model: str, rollout_id: str) -> Outcome:
         """Evaluate a rollout once; an evaluation may be repeated.
@@ -77,7 +90,8 @@ class Evaluate:
                 f"rollout {rollout_id!r} of model {model!r} has no share of the traffic yet: "
                 f"it is {rollout.step}"
             )
-        return self._look(rollout, self.registry.version(model, rollout.version).bundle)
+        recorded_bundle = self.registry.version(model, rollout.version).bundle
+        return self._look(rollout, note_machines(recorded_bundle, paired=model in self.paired))
 
     def _look(self, rollout: Rollout, bundle: Mapping[str, Any]) -> Outcome:
         policy, now = canary_policy(bundle), self.clock()
@@ -87,10 +101,12 @@ class Evaluate:
         alarms = self.alarms.look_up(alarm_names(bundle))
         step = Step(rollout.percent, (now - since).total_seconds(), rollout.paused)
         stable, candidate = track_metrics(measured.stable), track_metrics(measured.candidate)
+        at_once = not has_steps(bundle)
         decision = decide(policy, step, stable, candidate, alarms.ringing)
+        if at_once and rollout.percent < 100:
+            decision = NO_MACHINE
         report = measured.report(rollout.baseline, rollout.version)
         rollout = replace(rollout, details={**rollout.details, "metrics": report})
-        at_once = not has_steps(bundle)
         remarked = with_remarks(decision, alarms, at_once=at_once)
         rollout = self.control.apply(rollout, remarked)
         return self._outcome(rollout, policy, decision)

@@ -24,7 +24,7 @@ from serval.bundles.verification.readable import OpenFrom, RemoteFile, RemoteFol
 from serval.bundles.verification.verify_bundle import VerifiedBundle, verify_bundle
 from serval.errors import BundleRefused
 from serval.models.digests import digest_file
-from serval.models.server_declaration import fills_a_machine, note_machines
+from serval.models.server_declaration import note_machines
 from serval.models.version import BundleFile, ModelVersion
 from serval.rollouts.documents import TargetFleet, VerifiedUpload
 from serval.rollouts.outcomes import refuse_upload
@@ -155,9 +155,8 @@ def _digest_of(file: UploadedFile, folder: RemoteFolder) -> str:
 
 def describe_rollout(bundle: VerifiedBundle) -> Mapping[str, Any]:
     """Write ``model.yaml`` with every default, and on how many machines a rollout takes place."""
-    document = bundle.bundle.to_json()
     paired = bundle.fleet is not None and bundle.bundle.name in bundle.fleet.paired
-    return note_machines(document) if paired and fills_a_machine(document) else document
+    return note_machines(bundle.bundle.to_json(), paired=paired)
 
 
 def describe_bundle(manifest: Manifest, bundle: VerifiedBundle) -> dict[str, Any]:
