@@ -199,6 +199,9 @@ class InMemoryPayloads:
     def get(self, key: str) -> bytes | None:
         return self.objects.get(key)
 
+    def beginning(self, key: str, size_bytes: int) -> bytes:
+        return self.objects[key][:size_bytes]
+
     def find(self, key: str) -> StoredPayload | None:
         if key in self.sizes:
             return StoredPayload(key, self.sizes[key], "large")

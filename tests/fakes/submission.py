@@ -92,6 +92,15 @@ def binary_request(text: str = PROMPT) -> tuple[bytes, int]:
     return head + raw, len(head)
 
 
+def bodies_request(*bodies: bytes) -> tuple[bytes, int]:
+    """Give a request of bodies for a handler, as a binary tensor, and the length of its JSON."""
+    raw = b"".join(len(one).to_bytes(4, "little") + one for one in bodies)
+    tensor = {"name": "body", "datatype": "BYTES", "shape": [len(bodies)]}
+    sized = tensor | {"parameters": {"binary_data_size": len(raw)}}
+    head = json.dumps({"inputs": [sized]}).encode()
+    return head + raw, len(head)
+
+
 @dataclass
 class CountingLimits:
     """``RateCounter`` of a minute that never ends."""
@@ -256,9 +265,9 @@ class Bench:
         (row,) = self.store.rows.values()
         return row
 
-    def upload(self, name: str, body: bytes, key: str = KEY) -> None:
-        """Do what a client does with the URL of an upload for textgen."""
-        self.payloads.put(upload_key(row_id("textgen", name), hash_api_key(key)), body)
+    def upload(self, name: str, body: bytes, key: str = KEY, model: str = "textgen") -> None:
+        """Do what a client does with the URL of an upload."""
+        self.payloads.put(upload_key(row_id(model, name), hash_api_key(key)), body)
 
     def find(self, name: str) -> AsyncRequest:
         """Give the only row of an id, its own or the one that its caller chose."""

@@ -20,6 +20,7 @@ from tests.fakes.submission import (
     Bench,
     answered,
     binary_request,
+    bodies_request,
     call,
     inference_request,
     refusal,
@@ -251,16 +252,12 @@ def test_a_handler_on_lambda_takes_async_requests(bench: Bench) -> None:
 
 
 def bodies_event(*bodies: bytes) -> dict[str, Any]:
-    """Give a call with bodies for a handler, as binary tensors."""
-    raw = b"".join(len(one).to_bytes(4, "little") + one for one in bodies)
-    tensor = {"name": "body", "datatype": "BYTES", "shape": [len(bodies)]}
-    head = json.dumps(
-        {"inputs": [tensor | {"parameters": {"binary_data_size": len(raw)}}]}
-    ).encode()
-    event = call("submit", "/async/models/iris/infer", gzip.compress(head + raw))
+    """Give a call with bodies for a handler."""
+    body, length = bodies_request(*bodies)
+    event = call("submit", "/async/models/iris/infer", gzip.compress(body))
     event["headers"] |= {
         "content-encoding": "gzip",
-        "inference-header-content-length": str(len(head)),
+        "inference-header-content-length": str(length),
     }
     return event
 

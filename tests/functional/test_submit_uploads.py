@@ -1,17 +1,20 @@
 """Requests that were uploaded before they are submitted."""
 
+import json
 from typing import Any
 
 import pytest
 
 from serval.access.api_key import hash_api_key
-from serval.protocol.limits import MOST_JSON_BYTES
+from serval.protocol.limits import HANDLER_BODY_BYTES, MOST_JSON_BYTES
 from serval.requests.ids import row_id
+from serval.requests.request import upload_key
 from tests.fakes.submission import (
     KEY,
     Bench,
     answered,
     binary_request,
+    bodies_request,
     call,
     put,
     refusal,
@@ -148,3 +151,67 @@ def test_json_that_no_worker_has_memory_for_is_not_submitted_as_an_upload(bench:
     )
     framed = asked | {"inference_header_content_length": 0}
     answered(bench.submit.reply(put(begun["id"], framed)), 202)
+
+
+MOST = b"x" * HANDLER_BODY_BYTES
+
+
+def of_text(*bodies: bytes) -> tuple[bytes, None]:
+    """Give a request of bodies for a handler, as JSON alone."""
+    data = [body.decode() for body in bodies]
+    tensor = {"name": "body", "datatype": "BYTES", "shape": [len(data)], "data": data}
+    return json.dumps({"inputs": [tensor]}).encode(), None
+
+
+@pytest.mark.parametrize(
+    ("upload", "said"),
+    [
+        (bodies_request(MOST + b"x"), "a body for the handler of model 'iris', which runs on"),
+        (bodies_request(MOST * 2, MOST), "the mean of 2 bodies for the handler of model 'iris'"),
+        (of_text(MOST + b"x"), "Lambda: 4194305 bytes, at most 4194304 allowed"),
+        ((MOST + b"x", 0), "run it on a fleet, where a request may be an upload of 1 GB"),
+    ],
+)  # fmt: skip
+def test_an_upload_with_a_body_longer_than_a_handler_on_lambda_gets_is_refused_when_submitted(
+    upload: tuple[bytes, int | None], said: str, bench: Bench
+) -> None:
+    bench.edge.publish_handler("iris", b"code")
+    body, length = upload
+    bench.upload("r", body, model="iris")
+    asked = {"model": "iris", "upload": True, "inference_header_content_length": length}
+    message = refusal(bench.submit.reply(put("r", asked)), 413)
+    assert said in message
+    assert "at most 4194304 allowed; run it on a fleet" in message
+    assert bench.store.rows == {}
+
+
+@pytest.mark.parametrize(
+    "upload",
+    [
+        bodies_request(MOST, MOST, MOST),
+        bodies_request(MOST + b"x", b"y"),  # its length is found when it runs
+        bodies_request(MOST),
+        of_text(MOST, MOST),
+        (MOST, 0),
+    ],
+)
+def test_an_upload_of_bodies_that_a_handler_on_lambda_may_get_is_taken(
+    upload: tuple[bytes, int | None], bench: Bench
+) -> None:
+    bench.edge.publish_handler("iris", b"code")
+    body, length = upload
+    bench.upload("r", body, model="iris")
+    asked = {"model": "iris", "upload": True, "inference_header_content_length": length}
+    answered(bench.submit.reply(put("r", asked)), 202)
+
+
+def test_nothing_is_read_of_an_upload_that_is_no_longer_than_a_body_or_not_for_lambda(
+    bench: Bench,
+) -> None:
+    bench.edge.publish_handler("iris", b"code")
+    bench.edge.publish_handler("textgen", b"code")
+    for model, size in (("iris", HANDLER_BODY_BYTES), ("textgen", 2 * HANDLER_BODY_BYTES)):
+        key = upload_key(row_id(model, "r"), hash_api_key(KEY))
+        bench.payloads.sizes[key] = size  # and no bytes that could be read
+        asked = {"model": model, "upload": True, "inference_header_content_length": 100}
+        answered(bench.submit.reply(put("r", asked)), 202)

@@ -81,6 +81,9 @@ class Payloads(Protocol):
     def get(self, key: str) -> bytes | None:
         """Read an object; None if there is none."""
 
+    def beginning(self, key: str, size_bytes: int) -> bytes:
+        """Read an object's first bytes, fewer if it has fewer."""
+
     def find(self, key: str) -> "StoredPayload | None":
         """Read an object's size and ETag; None if there is none."""
 

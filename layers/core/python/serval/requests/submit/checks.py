@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from serval.errors import (
     InvalidInputs,
     ModelVersionNotFound,
-    PayloadTooLarge,
     UnsupportedFeature,
 )
 from serval.inference.batching import has_task_inputs
@@ -17,10 +16,12 @@ from serval.models.storage import VERSION
 from serval.models.task_signature import OPENAI, PARAMETERS
 from serval.models.tensor import Tensor
 from serval.models.version import PIPELINE, ModelVersion
-from serval.protocol.limits import HANDLER_BODY_BYTES, MOST, RequestLimits
+from serval.protocol.limits import MOST, RequestLimits
 from serval.protocol.request import check_json_size
+from serval.requests.ports import Payloads
 from serval.requests.request import UPLOAD_LIMIT_BYTES
 from serval.requests.stream.piece import STREAMED_TASK, is_one_text
+from serval.requests.submit.handler_bodies import check_bodies, check_uploaded_bodies
 from serval.requests.submit.submission import Submission
 
 ON_LAMBDA = "the model runs on Lambda and the request is async"
@@ -59,8 +60,10 @@ class SubmissionChecks:
             raise ModelVersionNotFound(model, number)
         return self._versions.get((model, number), lambda: self.read_version(model, number))
 
-    def check(self, submission: Submission, record: ModelVersion) -> None:
+    def check(self, submission: Submission, record: ModelVersion, payloads: Payloads) -> None:
         """Refuse a request that does not fit the signature; an upload is checked when it runs.
+
+        Of one for a handler on Lambda that is longer than a body may be, the bodies are looked at.
 
         Raises
         ------
@@ -72,17 +75,20 @@ class SubmissionChecks:
             longer than a handler on Lambda gets.
         """
         payload, length = submission.payload, submission.header_length
+        to_function = record.runtime == "python" and self.find_fleet(record) == LAMBDA
         if submission.stream:
             self._check_streams(record)
         if isinstance(payload, bytes):
             request = read_fitting(payload, length, record, self.limits.json_bytes)
             check_words(record, request.inputs)
-            if record.runtime == "python" and self.find_fleet(record) == LAMBDA:
+            if to_function:
                 check_bodies(record, request.inputs)
             if submission.stream and not is_one_text(request.inputs):
                 raise InvalidInputs("a stream has one text: the input 'text', BYTES [1], expected")
         else:
             check_json_size(submission.size_bytes if length is None else length)
+            if to_function:
+                check_uploaded_bodies(record, payload, length, payloads.beginning)
 
     def can_stream(self, record: ModelVersion) -> bool:
         """Return whether a version's answers can be read while they are written."""
@@ -105,22 +111,6 @@ class SubmissionChecks:
             return None
         where = f"fleet {fleet.name!r} is of the kind {fleet.kind!r}" if fleet else ON_LAMBDA
         return f"{where}, whose answers come as a whole: streams need a fleet of the kind 'spot'"
-
-
-def check_bodies(record: ModelVersion, inputs: Sequence[Tensor]) -> None:
-    """Refuse bodies that no event for a handler's function has room for."""
-    for tensor in inputs:
-        if tensor.datatype != "BYTES":
-            continue
-        longest = max(map(len, tensor.array.ravel().tolist()), default=0)
-        if longest > HANDLER_BODY_BYTES:
-            raise PayloadTooLarge(
-                f"a body for the handler of model {record.model!r}, which runs on Lambda",
-                longest,
-                HANDLER_BODY_BYTES,
-                "run it on a fleet, where a request may be an upload of 1 GB: POST "
-                f"/async/models/{record.model}/uploads",
-            )
 
 
 def check_words(record: ModelVersion, inputs: Sequence[Tensor]) -> None:

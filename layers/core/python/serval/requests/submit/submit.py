@@ -90,7 +90,7 @@ class Submit:
     ) -> AsyncRequest:
         record = self.checks.find_version(submission.model, route, submission.version)
         fleet = self.checks.find_fleet(record)
-        self.checks.check(submission, record)
+        self.checks.check(submission, record, self.payloads)
         row = self._row(request_id, submission, fleet, record, caller)
         request = replace(row, chosen=chosen)
         if isinstance(submission.payload, bytes) and request.payload_key is not None:
