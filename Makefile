@@ -176,6 +176,7 @@ bench: setup layers-aws models build/environments/lambda-client/.stamp build/env
 	@$(BIN)/python -m benchmarks.http
 	@$(BIN)/python -m benchmarks.worker
 	@$(BIN)/python -m benchmarks.streams
+	@$(BIN)/python -m benchmarks.http_streams
 	@$(BIN)/python -m benchmarks.rollout_policy
 	@$(BIN)/python -m benchmarks.shard
 	@$(BIN)/python -m benchmarks.tasks

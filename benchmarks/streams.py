@@ -1,20 +1,17 @@
 """Measure the way of a token from its birth in a fleet's worker to the event that says so.
 
-Run as ``python -m benchmarks.streams``. A worker's process writes 30 tokens a second and notes when
-each is born; an emulator has the tables and queues. The text is read as the function ``stream``
-reads it, chunk by chunk; what its URL adds is in decision 33.
+Run as ``python -m benchmarks.streams``. ``benchmarks.paced_worker`` writes; an emulator has the
+tables and queues. The text is read as the function ``stream`` reads it, chunk by chunk; the whole
+way to a caller is measured by ``benchmarks.http_streams``.
 """
 
 import json
-import os
-import runpy
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -22,38 +19,20 @@ from typing import Any, cast
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import paced_worker
+from benchmarks.paced_worker import PACE_SECONDS, read_births
 from serval.http.protocols.live_events import tell_chunks
 from serval.requests.cancel import Cancel
 from serval.requests.stream.follow import Follow
 from serval.requests.stream.live import LiveText, ReadLive
 from serval.tasks.openai.chunks import ChunkWriter
-from serval.worker.streams.text import GeneratedPieces
 from tests.fakes.worker_stage import ROOT, WorkerStage, worker_stage
 from tests.functional.test_streaming_workers import MODEL, publish
 from tests.local.fleet_caller import p50, p95
 from tests.tasks.harness import RECORDED
 from tests.tasks.long_texts import make_room
 
-TOKENS, PACE_SECONDS, ROUNDS = 120, 1 / 30, 3
-BORN = "born"
-
-
-def write_and_tell() -> None:
-    """Be a worker that keeps a pace, and prints when each token is born."""
-    write: Callable[[GeneratedPieces], Iterator[Any]] = GeneratedPieces.pieces
-
-    def paced(text: GeneratedPieces) -> Iterator[Any]:
-        due = time.monotonic()
-        for piece in write(text):
-            due += PACE_SECONDS
-            time.sleep(max(0.0, due - time.monotonic()))
-            # At once: the worker's other threads print, too.
-            os.write(1, f"\n{BORN} {piece.number} {time.time()}\n".encode())
-            yield piece
-
-    GeneratedPieces.pieces = paced  # type: ignore[assignment,method-assign]
-    sys.argv = ["main.py", "work"]
-    runpy.run_path(str(ROOT / "functions" / "worker" / "main.py"), run_name="__main__")
+TOKENS, ROUNDS = 120, 3
 
 
 @dataclass
@@ -65,10 +44,8 @@ class Births:
 
     def read(self) -> None:
         """Read until the worker ends."""
-        for line in self.process.stdout or ():
-            if line.startswith(BORN):
-                _, number, moment = line.split()
-                self.born[int(number)] = float(moment)
+        for number, moment in read_births(self.process.stdout or ()):
+            self.born[number] = moment
 
 
 def measure(stage: WorkerStage, births: Births, name: str) -> list[float]:
@@ -110,8 +87,8 @@ def main() -> None:
         with worker_stage(Path(folder) / "stage", MODEL) as stage:
             publish(stage, bundle)
             process = subprocess.Popen(
-                [sys.executable, "-m", "benchmarks.streams", "write"],
-                env=stage.environment() | {"PYTHONPATH": f"{ROOT}:{ROOT}/layers/core/python"},
+                [sys.executable, "-P", paced_worker.__file__, "work"],
+                env=stage.environment(),
                 stdout=subprocess.PIPE,
                 text=True,
                 cwd=ROOT,
@@ -127,4 +104,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    write_and_tell() if sys.argv[1:] == ["write"] else main()
+    main()
