@@ -12,7 +12,7 @@ import orjson
 from serval.errors import InvalidInputs, MalformedBody
 from serval.foreign import refusing
 from serval.models.tensor import Array, Tensor
-from serval.protocol.json_values import parse_lazily
+from serval.protocol.lazy_json import parse_lazily
 from serval.protocol.predictions import NUMPY, nested_value
 
 NPY_HEAD = re.compile(

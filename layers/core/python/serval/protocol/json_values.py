@@ -18,6 +18,7 @@ from serval.errors import InvalidParameter, InvalidTensor, MalformedBody
 from serval.foreign import repeated_member
 from serval.models.tensor import DATATYPES, NON_FINITE, Array, Tensor
 from serval.protocol.binary_tensors import bytes_array
+from serval.protocol.lazy_json import parse_json
 from serval.short_repr import short_repr
 
 Fields = dict[str, Any]
@@ -41,30 +42,7 @@ BINARY_ONLY = frozenset({"FP16", "BF16"})
 WIDE, WIDE_TYPES = {"f": "d", "i": "q", "u": "Q"}, {"f": "f8", "i": "i8", "u": "u8"}
 BUFFERS = {"f": "d", "i": "i", "u": "u"}
 """The widest type of a kind: as ``array`` names it, as numpy does, as simdjson does."""
-PARSER, KEPT_BYTES = simdjson.Parser(), 2**18
-"""One whose memory stays, since to get it anew may take longer than to parse; and the longest text
-for it, of which it keeps some five bytes for each.
-"""
 JSON_KIND = {"f": "a number", "i": "an integer", "u": "an integer that is not negative"}
-
-
-def parse_json(text: str | bytes) -> Any:
-    """Parse a body, or raise ``MalformedBody``; lists and objects stay lazy."""
-    try:
-        return parse_lazily(text)
-    except (ValueError, RuntimeError) as error:
-        raise MalformedBody(f"the body is not valid JSON: {json_problem(error)}") from None
-
-
-def parse_lazily(text: str | bytes) -> Any:
-    """Parse JSON by a parser that is free; raise what simdjson does."""
-    if len(text) <= KEPT_BYTES:
-        try:
-            return PARSER.parse(text)
-        except RuntimeError:
-            # Somebody still reads what it has parsed before.
-            pass
-    return simdjson.Parser().parse(text)
 
 
 def json_object(text: str | bytes, expectation: str) -> simdjson.Object:
@@ -99,16 +77,6 @@ def distinct_names(item: Any) -> set[str]:
     if len(given) != count:
         raise repeated_member(item)
     return given
-
-
-def json_problem(error: Exception) -> str:
-    """Return simdjson's message without its error code."""
-    if isinstance(error, UnicodeError):
-        return "it is not UTF-8"
-    code, _, sentence = str(error).partition(": ")
-    if code == "BIGINT_ERROR":
-        return "an integer does not fit 64 bits"
-    return sentence.partition(".")[0] or code
 
 
 def preview(value: Any, depth: int = PREVIEW_DEPTH) -> Any:

@@ -16,7 +16,8 @@ import orjson
 import simdjson
 
 from serval.errors import InvalidParameter, MalformedBody
-from serval.protocol.json_values import json_object, parse_json, pick_members, preview
+from serval.protocol.json_values import json_object, pick_members, preview
+from serval.protocol.lazy_json import parse_json
 from serval.short_repr import short_repr
 
 INSTANCES, INPUTS = "instances", "inputs"

@@ -3,7 +3,7 @@
 import pytest
 
 from serval.errors import MalformedBody
-from serval.protocol.json_values import KEPT_BYTES, parse_json
+from serval.protocol.lazy_json import KEPT_BYTES, parse_json
 
 
 def test_a_document_can_be_read_after_another_was_parsed():
