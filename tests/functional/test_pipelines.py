@@ -2,11 +2,13 @@
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from serval.models.route import Route
+from serval.pipelines.step_times import StepSpan
 from tests.fakes.inference import (
     TWO_COLUMNS,
     Bench,
@@ -90,6 +92,27 @@ def test_a_step_with_a_task_answers_a_list_with_a_list(ready: Bench) -> None:
 def answer_list(reply: dict[str, Any]) -> Any:
     assert reply["statusCode"] == 200, reply
     return json.loads(reply["body"])
+
+
+def test_a_trace_has_a_part_for_each_step(ready: Bench) -> None:
+    publish_pipeline(ready.edge, CHAIN)
+    spans: list[StepSpan] = []
+    traced = replace(ready.endpoint, trace=spans.extend)
+    assert traced.reply(event("chain", document((1, 2))))["statusCode"] == 200
+    assert [span.step for span in spans] == ["first", "second"]
+    assert spans[0].began <= spans[0].ended <= spans[1].ended
+    spans.clear()
+    traced.reply(event("one", document((1, 2))))
+    assert spans == [], "a model has no steps"
+
+
+def test_a_trace_has_the_step_that_failed(ready: Bench) -> None:
+    publish_pipeline(ready.edge, CHAIN)
+    del ready.edge.routes["ten"]
+    spans: list[StepSpan] = []
+    traced = replace(ready.endpoint, trace=spans.extend)
+    refusal(traced.reply(event("chain", document((1, 2)))), 500)
+    assert [span.step for span in spans] == ["first", "second"]
 
 
 def test_server_timing_has_a_part_for_each_step(ready: Bench) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterator
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from serval.aws.runtime_loop import serve_streams
+from serval.settings import TRACE_HEADER
 from tests.fakes.runtime_api import Outcome, RuntimeApi
 
 WAIT_SECONDS = 10
@@ -62,6 +64,18 @@ def test_events_are_answered_one_after_the_other(api: RuntimeApi) -> None:
 
     serving(api, handler)
     assert [api.invoke({"number": number}).body for number in (1, 2)] == [b"1 36", b"2 36"]
+
+
+def test_the_trace_of_an_invocation_is_where_lambdas_own_client_has_it(
+    api: RuntimeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(TRACE_HEADER, "the last one's")
+
+    def handler(event: Any, context: Any) -> Pieces:
+        yield os.environ[TRACE_HEADER].encode()
+
+    serving(api, handler)
+    assert api.invoke({}).body == b"Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0"
 
 
 def test_a_failure_before_the_first_piece_is_an_error_of_the_invocation(api: RuntimeApi) -> None:

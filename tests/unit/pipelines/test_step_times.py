@@ -13,3 +13,9 @@ def test_the_times_of_several_runs_are_those_of_one_call() -> None:
     assert together.cached == {"a": "miss", "b": "hit"}, "a hit is one of every run"
     assert together.failed == ("a",)
     assert together.has_hit
+
+
+def test_a_step_that_ends_now_began_as_long_ago_as_it_took() -> None:
+    times = StepTimes(now=lambda: 1_000.0)
+    times.note("a", 250.0)
+    assert (times.steps_ms, times.spans) == ([("a", 250.0)], [("a", 999.75, 1_000.0)])

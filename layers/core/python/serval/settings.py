@@ -17,6 +17,10 @@ class InvalidSettings(Exception):
     """Variables are missing or malformed; the message names all of them."""
 
 
+TRACE_HEADER = "_X_AMZN_TRACE_ID"
+"""The variable that Lambda's client sets for each invocation, to its trace; so it is no setting."""
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """AWS credentials of a function's role; ``repr`` hides the secrets."""
@@ -39,6 +43,7 @@ class Settings:
             "aws_region",
             "aws_secret_access_key",
             "aws_session_token",
+            "aws_xray_daemon_address",
             "lambda_task_root",
         }
     )
@@ -125,6 +130,8 @@ class InferSettings(CallerSettings):
     ephemeral_storage_mib: int = 512
     aws_lambda_runtime_api: str = ""
     """Address of Lambda's Runtime API; the local platform has none."""
+    aws_xray_daemon_address: str = ""
+    """Where Lambda takes parts of traces, ``host:port``; the local platform has none."""
     lambda_task_root: str = ""
     """Folder of the function's code, which may have a handler's packages."""
     stage: str = ""

@@ -9,6 +9,7 @@ runtimes", AWS Lambda Developer Guide.
 
 import base64
 import json
+import os
 import socket
 import traceback
 from collections.abc import Callable, Generator, Iterator
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from serval.connections import BrokenAnswer, Connection, read_answer
+from serval.settings import TRACE_HEADER
 from serval.shutdown import connection_to
 
 INVOCATION = "/2018-06-01/runtime/invocation"
@@ -59,6 +61,7 @@ def _serve_next(
     if answer.status == 200:
         event = json.loads(body)
         request_id = answer.headers["lambda-runtime-aws-request-id"]
+        os.environ[TRACE_HEADER] = answer.headers.get("lambda-runtime-trace-id", "")
         with closing(handler(event, StreamInvocation(request_id))) as pieces:
             _respond(runtime_api, request_id, pieces, log)
     return answer.status == 200

@@ -33,7 +33,7 @@ from serval.protocol.limits import MOST, RequestLimits
 
 if TYPE_CHECKING:  # models of tensors pay for no pipeline
     from serval.pipelines.model import PipelineModel
-    from serval.pipelines.step_times import StepTimes
+    from serval.pipelines.step_times import StepSpan, StepTimes
 
 
 class OtherFunctions(Protocol):
@@ -70,6 +70,8 @@ class InferEndpoint:
 
     API Gateway takes the most called paths there by itself, and brings all others here.
     """
+    trace: "Callable[[Sequence[StepSpan]], object] | None" = None
+    """Records the steps of a pipeline in the call's trace; None: nobody traces."""
     clock: Callable[[], float] = time.perf_counter
 
     def reply(self, event: Event) -> Reply:
@@ -146,7 +148,10 @@ class InferEndpoint:
         if loaded.cache is not None:
             loaded.cache.outcomes.clear()
         before = self.clock()
-        answer = asked.run()
+        try:
+            answer = asked.run()
+        finally:
+            self._trace_steps(loaded)
         infer_ms = (self.clock() - before) * 1e3
         steps_ms, late_ms, more, was_kept = tell_steps(loaded)
         if not is_pipeline and loaded.cache is not None and (outcomes := loaded.cache.outcomes):
@@ -181,12 +186,20 @@ class InferEndpoint:
             )
         started = self.clock()
         asked = cast(StreamProtocol, protocol).stream(loaded, call, self.limits)
-        reply = open_stream(asked, {"serval-model-version": record.version}, self.log)
+        try:
+            reply = open_stream(asked, {"serval-model-version": record.version}, self.log)
+        finally:
+            self._trace_steps(loaded)
         first_ms = (self.clock() - started) * 1e3
         steps_ms, late_ms, more, was_kept = tell_steps(loaded)
         timing = server_timing(first_ms - late_ms, load_ms + late_ms, steps_ms)
         reply["headers"] |= {**more, "server-timing": timing}
         return reply, first_ms - late_ms, was_kept
+
+    def _trace_steps(self, loaded: Loaded) -> None:
+        """Record what a pipeline's last run took, of a stream what came before its first piece."""
+        if self.trace is not None and loaded.record.runtime == PIPELINE:
+            self.trace(cast("PipelineModel", loaded.model).times.spans)
 
     def _count_failure(self, model: str, track: Counted, error: ServalError) -> None:
         """Count an error if it is the version's."""

@@ -87,7 +87,7 @@ class PipelineRun:
         try:
             value = self._answer(planned)
         finally:
-            self.times.steps_ms.append((planned.name, self._taken_ms(before, loading)))
+            self.times.note(planned.name, self._taken_ms(before, loading))
         if value is not None:
             self.given.values[planned.name] = value
 
@@ -182,7 +182,7 @@ class PipelineRun:
                     self.times.note_failure(planned.name)
                 continue
             finally:
-                self.times.steps_ms.append((part.name, self._taken_ms(before, loading)))
+                self.times.note(part.name, self._taken_ms(before, loading))
             if value is not None:
                 values[part.name] = value
         found = next((values[name] for name in planned.step.gives if name in values), None)

@@ -1,10 +1,20 @@
 """What the steps of a run took and asked, which failed, and what of it was there already."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:  # pipelines without a cache pay for none
     from serval.inference.kept_answers import Outcome
+
+
+class StepSpan(NamedTuple):
+    """When a step ran, in seconds since 1970."""
+
+    step: str
+    began: float
+    ended: float
 
 
 @dataclass(slots=True)
@@ -20,7 +30,16 @@ class StepTimes:
     """Step or part whose answers are kept → what came of that."""
     failed: tuple[str, ...] = ()
     """Steps that failed, or one of whose models did, even if something stood in for them."""
+    spans: list[StepSpan] = field(default_factory=list)
+    """The same steps by the clock on the wall; of several runs, those of each."""
+    now: Callable[[], float] = time.time
     _nested_hit: bool = False
+
+    def note(self, step: str, taken_ms: float) -> None:
+        """Note what a step took that ends now."""
+        ended = self.now()
+        self.steps_ms.append((step, taken_ms))
+        self.spans.append(StepSpan(step, ended - taken_ms / 1e3, ended))
 
     def add(self, other: "StepTimes") -> None:
         """Add those of another run of the same pipeline."""
@@ -28,6 +47,7 @@ class StepTimes:
         for name, milliseconds in other.steps_ms:
             taken[name] = taken.get(name, 0.0) + milliseconds
         self.steps_ms = list(taken.items())
+        self.spans += other.spans
         self.versions |= other.versions
         for name in other.failed:
             self.note_failure(name)

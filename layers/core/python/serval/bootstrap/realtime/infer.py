@@ -1,12 +1,13 @@
 """Composition root of ``infer``."""
 
 import json
+import os
 import tempfile
 import time
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from serval.access.admission import Admission, Authenticator
 from serval.aws.signed.addresses import bucket_url, service_url
@@ -29,8 +30,11 @@ from serval.models.metrics import InferenceMetrics
 from serval.models.resource_names import inference_function_name
 from serval.models.route import on_lambda
 from serval.protocol.limits import RequestLimits, requests_mib
-from serval.settings import InferSettings, unpack
+from serval.settings import TRACE_HEADER, InferSettings, unpack
 from serval.shutdown import on_shutdown
+
+if TYPE_CHECKING:  # where nothing is traced, it is not imported
+    from serval.aws.xray import StepTracer
 
 LOAD_SECONDS = 25.0
 """Of the 29 that a call may take."""
@@ -104,7 +108,17 @@ def inference_endpoint(settings: InferSettings, *, streams: bool = False) -> Inf
         redirect=stream_redirect(settings, whole_models(settings)),
         streams=streams,
         others=other_functions(settings),
+        trace=step_tracer(settings.aws_xray_daemon_address),
     )
+
+
+def step_tracer(address: str) -> "StepTracer | None":
+    """Return what records steps of pipelines in X-Ray's traces, where there are any."""
+    if not address:
+        return None
+    from serval.aws.xray import StepTracer
+
+    return StepTracer.to(address, lambda: os.environ.get(TRACE_HEADER, ""))
 
 
 def whole_models(settings: InferSettings) -> frozenset[str]:

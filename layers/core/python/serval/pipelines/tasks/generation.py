@@ -102,7 +102,7 @@ class PipelineGeneration:
             raise first.failure(step, error) from error
         finally:
             taken_ms = (first.clock() - before) * SECOND - (times.load_ms - loading)
-            times.steps_ms.append((step.name, taken_ms))
+            times.note(step.name, taken_ms)
 
 
 def _tensors(
