@@ -20,7 +20,8 @@ def explain(error: Exception) -> str | None:
             f"model {error.model!r} is not registered: `serval models` lists those that are{meant}"
         )
     if isinstance(error, ModelVersionNotFound):
-        return f"{error}: `serval versions {error.model}` lists those it has"
+        known = f"`serval versions {error.model}` lists those it has"
+        return f"model {error.model!r} has no version {error.version!r}: {known}"
     if isinstance(error, BundleRefused):
         return "the bundle is refused:" + "".join(f"\n  - {reason}" for reason in error.reasons)
     if isinstance(error, ServalError):

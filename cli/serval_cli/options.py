@@ -8,7 +8,7 @@ import typer
 from serval_cli.output import note
 
 STAGE_VARIABLE = "SERVAL_STAGE"
-BUNDLE_FILE = "model.yaml"
+BUNDLE_FILES = ("model.yaml", "pipeline.yaml")
 StageOption = Annotated[
     str | None,
     typer.Option(
@@ -74,11 +74,12 @@ ParameterOption = Annotated[
 
 def check_bundles_folder(folder: Path | None) -> Path | None:
     """Refuse a folder that is itself a bundle, and note one that holds none."""
-    if folder is None or any(folder.glob(f"*/{BUNDLE_FILE}")):
+    if folder is None or any(any(folder.glob(f"*/{name}")) for name in BUNDLE_FILES):
         return folder
-    if (folder / BUNDLE_FILE).is_file():
+    if any((folder / name).is_file() for name in BUNDLE_FILES):
         raise typer.BadParameter(f"{folder} is a bundle: name the folder that it lies in")
-    note(f"no folder in {folder} is a bundle (none has a {BUNDLE_FILE}): nothing of it is deployed")
+    files = " or a ".join(BUNDLE_FILES)
+    note(f"no folder in {folder} is a bundle (none has a {files}): nothing of it is deployed")
     return folder
 
 

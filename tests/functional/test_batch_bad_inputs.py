@@ -89,6 +89,10 @@ BAD = {
         "rows.csv", b"x_0,x_1\na,b\nc,d\n",
         "none of its first 2 records fits; the first: column 'x_0': 'a' is no FP32",
     ),
+    "an only record that does not fit": Bad(
+        "rows.csv", b"x_0,x_1\na,b\n",
+        "its first record does not fit: column 'x_0': 'a' is no FP32",
+    ),
     "too much that is rejected": Bad(
         "rows.csv", GOOD + b"a,1\nb,1\n",
         "2 records, more than 1 % of about",

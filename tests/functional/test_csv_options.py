@@ -76,7 +76,7 @@ def test_an_empty_field_may_be_refused() -> None:
 def test_a_decimal_comma_is_no_number_unless_asked_for() -> None:
     _, job = ran(b"x;note\n1,5;a\n", X, NOTE)
     said = "column 'x': '1,5' is no FP32; where a comma stands before decimals, choose csv.decimal"
-    assert f"the first: {said} ','" in (job.error or "")
+    assert f"its first record does not fit: {said} ','" in (job.error or "")
 
 
 def test_a_decimal_point_is_no_number_where_a_comma_was_asked_for() -> None:

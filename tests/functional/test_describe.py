@@ -149,7 +149,7 @@ def test_a_wrong_method_is_told_the_right_one(
     [
         ("/v2/models/absent", "model 'absent' is not registered"),
         ("/v2/models/absent/versions/1", "model 'absent' is not registered"),
-        ("/v2/models/iris/versions/9", "model 'iris' has no version '9'"),
+        ("/v2/models/iris/versions/9", "model 'iris' has no version '9': `GET /v2/models/iris`"),
         ("/v2/models/iris/versions/latest", "model 'iris' has no version 'latest'"),
         ("/v2/models/Iris%2F..", "model 'Iris/..' is not registered"),
         (f"/v2/models/{'x' * 3000}", "is not registered"),

@@ -127,7 +127,9 @@ def test_a_wrong_call_becomes_no_request(waiting: Fleet, body: Any, said: str) -
 def test_openai_s_clients_are_told_how_it_answers(waiting: Fleet) -> None:
     body = {"model": "textgen", "prompt": "x"}
     reply = waiting.bench.wait.reply(call("wait", "/models/textgen/v1/completions", body))
-    assert "is a pipeline, which has no answers of OpenAI's API" in reply["body"]
+    assert (
+        "is a pipeline that writes no text, so it has no answers of OpenAI's API" in reply["body"]
+    )
 
 
 def test_a_function_that_hands_no_calls_over_refuses_it(tmp_path: Path) -> None:

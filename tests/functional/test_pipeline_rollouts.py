@@ -128,11 +128,15 @@ def test_the_golden_check_asks_the_versions_that_were_checked(stage: Stage) -> N
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("model: scaling}", "model: gone}", "steps.0.model: model 'gone' is not registered"),
+        (
+            "model: scaling}",
+            "model: gone}",
+            "steps.0.model: model 'gone' is not registered: `serval models` lists those that are",
+        ),
         (
             "model: scaling}",
             "model: scaling, version: '9'}",
-            "steps.0.version: model 'scaling' has no version '9'",
+            "steps.0.version: model 'scaling' has no version '9': `serval versions scaling`",
         ),
         ("once.y", "once.z", "steps.1.input.x: 'once.z': 'once' has no 'z'; it has y"),
         ("once.y", "twice.y", "steps.1.input.x: 'twice.y': the pipeline has no 'twice'; it has"),

@@ -147,7 +147,9 @@ def test_other_protocols_take_it_for_a_model_of_the_task(ready: Bench) -> None:
     invoked = told(at(ready, "/endpoints/mood/invocations", {"inputs": "bad"}))
     assert invoked[0][0]["label"] == "NEGATIVE"
     body = {"model": "mood", "prompt": "good"}
-    said = "is a pipeline, which has no answers of OpenAI's API: POST /models/mood"
+    said = (
+        "is a pipeline that writes no text, so it has no answers of OpenAI's API: POST /models/mood"
+    )
     assert said in str(at(ready, "/models/mood/v1/completions", body)["body"])
 
 

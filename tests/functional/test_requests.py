@@ -199,7 +199,7 @@ def test_whoever_is_called_back_sees_what_became_of_it(bench: Bench) -> None:
         ("/async/requests/r", None, 401, "no API key"),
         ("/async/requests/r", "srv_unknown", 401, "unknown or revoked"),
         ("/async/requests/r", "srv_iris", 404, "'r' does not exist, or is not yours"),
-        ("/async/requests/absent", KEY, 404, "'absent' does not exist, or is not yours"),
+        ("/async/requests/absent", KEY, 404, "not yours: `GET /async/requests` lists yours"),
         ("/async/requests/-", KEY, 404, "'-' does not exist"),
         ("/async/requests/" + "r" * 65, KEY, 404, "does not exist"),
     ],

@@ -64,7 +64,9 @@ def read_folder(folder: Path) -> BundleFolder:
     """
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
-        raise CommandFailed(f"{folder} {what}: a folder with a {MODEL_YAML} expected")
+        raise CommandFailed(
+            f"{folder} {what}: a folder with a {MODEL_YAML} or a {PIPELINE_YAML} expected"
+        )
     return _read_pipeline(folder) if (folder / PIPELINE_YAML).is_file() else _read_model(folder)
 
 
@@ -73,7 +75,8 @@ def _read_model(folder: Path) -> BundleFolder:
         bundle = read_bundle((folder / MODEL_YAML).read_bytes())
     except FileNotFoundError:
         raise CommandFailed(
-            f"{folder} has no {MODEL_YAML}: `serval init NAME --from model.onnx` makes a bundle"
+            f"{folder} has no {MODEL_YAML} and no {PIPELINE_YAML}: `serval init NAME --from "
+            "model.onnx` makes a bundle"
         ) from None
     inside = visible_files(folder)
     if reasons := declaration_reasons(bundle := with_handler(bundle, inside), inside):

@@ -4,7 +4,12 @@ from pathlib import Path
 
 from serval.bundles.pipeline import Pipeline, read_pipeline
 from serval.bundles.pipeline_uses import find_used
-from serval.bundles.pipeline_verification import check_steps, file_reasons, plan_of
+from serval.bundles.pipeline_verification import (
+    check_steps,
+    file_reasons,
+    plan_of,
+    writing_reasons,
+)
 from serval.bundles.verification.served import README
 from serval.errors import BundleRefused
 from serval.models.registry import ModelRegistry
@@ -20,7 +25,7 @@ def read_pipeline_files(folder: Path, inside: set[str]) -> tuple[Pipeline, dict[
         With every reason that can be found without its models.
     """
     pipeline = read_pipeline((folder / PIPELINE_YAML).read_bytes())
-    reasons = file_reasons(pipeline, inside)
+    reasons = file_reasons(pipeline, inside) + writing_reasons(pipeline)
     plan_of(pipeline, reasons)
     if reasons:
         raise BundleRefused(reasons)

@@ -38,8 +38,8 @@ def fleet_of(stage: Stage, model: str) -> DeployedFleet:
     except ModelNotFound:
         known = ", ".join(stage.fleets.models)
         raise CommandFailed(
-            f"model {model!r} runs on no fleet of stage {stage.name!r}, so it cannot be paused; "
-            f"the fleet models are: {known or 'none'}; `serval fleets` shows them"
+            f"model {model!r} runs on no fleet of stage {stage.name!r}, so it has no queue to "
+            f"pause or resume; the fleet models are: {known or 'none'}; `serval fleets` shows them"
         ) from None
 
 

@@ -3,7 +3,10 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from serval.bundles.pipeline import define, json_schema, read_pipeline
+from serval.errors import BundleRefused
 from serval.pipelines.steps import StepDefinition
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -30,6 +33,29 @@ def test_the_definition_is_read_back_as_it_was_written() -> None:
         StepDefinition("d", "steps.3", "n"),
     )
     assert json.loads(json.dumps(pipeline.to_json())) == pipeline.to_json()
+
+
+@pytest.mark.parametrize("output", ["7", "''", "{}", "{y: 7}", "[b]", "null"])
+def test_an_output_that_is_no_expression_is_one_mistake(output: str) -> None:
+    with pytest.raises(BundleRefused) as refused:
+        read_pipeline(TEXT.replace("output: b", f"output: {output}"))
+    [reason] = refused.value.reasons
+    assert reason.startswith("pipeline.yaml: output: ")
+    assert reason.endswith("an expression expected, or names of tensors with one each")
+
+
+def test_steps_with_a_mistake_are_not_called_too_few() -> None:
+    text = (
+        "name: p\ninputs: [{name: x, datatype: FP32, shape: [1]}]\nsteps:\n  - {nam: a}\noutput: a"
+    )
+    with pytest.raises(BundleRefused) as refused:
+        read_pipeline(text)
+    assert refused.value.reasons == (
+        "pipeline.yaml: steps.0.name is missing",
+        "pipeline.yaml: unknown key 'nam' in 'steps.0'; did you mean 'name'?",
+    )
+    with pytest.raises(BundleRefused, match=r"steps: \[\] given: at least 1 item expected"):
+        read_pipeline(text.replace("\n  - {nam: a}", " []"))
 
 
 def test_the_published_schema_is_current() -> None:

@@ -104,8 +104,8 @@ def test_an_expected_failure_is_one_message_on_stderr(tmp_path: Path) -> None:
     run = serval("push", str(tmp_path / "nowhere"))
     assert (run.returncode, run.stdout) == (1, "")
     assert (
-        run.stderr
-        == f"error: {tmp_path}/nowhere does not exist: a folder with a model.yaml " + ("expected\n")
+        run.stderr == f"error: {tmp_path}/nowhere does not exist: a folder with a model.yaml or a "
+        "pipeline.yaml expected\n"
     )
 
 

@@ -124,7 +124,7 @@ def test_a_rollout_is_counted_and_its_failures_are_answered_by_the_stable_versio
             400,
             "stream",
             None,
-            "leave it out",
+            "'yes' given, true or false expected",
         ),
         (
             "/v1/completions",

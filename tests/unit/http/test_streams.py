@@ -156,6 +156,20 @@ def test_the_api_redirects_to_the_address_that_streams(stage: Stage, path: str, 
     assert len(answered.data()) > 1
 
 
+@pytest.mark.parametrize("type_", ["application/x-www-form-urlencoded", ""])
+def test_curl_streams_without_saying_that_its_body_is_json(stage: Stage, type_: str) -> None:
+    def encoded(body: bytes) -> dict[str, Any]:
+        made = post("/models/gpt", TEXT, content_type=type_)
+        sent = {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}
+        return made | sent | {"pathParameters": {"model": "gpt"}}
+
+    sent = encoded(b"\n  " + json.dumps(TEXT).encode())
+    assert stage.infer.reply(sent)["statusCode"] == 307
+    assert len(Streamed(stage.stream.reply(sent)).data()) == 4
+    picture = encoded(b'\xff\xd8 "stream": true')
+    assert stage.infer.reply(picture)["statusCode"] != 307
+
+
 def test_a_ticket_lets_in_one_call_within_a_minute(stage: Stage) -> None:
     def ticket() -> str:
         reply = stage.infer.reply(post("/v1/completions", PROMPT))

@@ -94,7 +94,7 @@ def test_only_the_outputs_that_are_read_are_wanted() -> None:
         ("- {name: a, model: m, combine: vote}", "'combine' is for steps with 'any_of' or"),
         (f"- {{name: a, all_of: {TWO}}}", "'all_of' needs 'combine': vote, mean, max or an"),
         (f"- {{name: a, cascade: {TWO}}}", "'cascade' needs 'until': an expression over $answer"),
-        ("- {name: a, any_of: [{model: m}]}", "given: Tuple should have at least 2 items"),
+        ("- {name: a, any_of: [{model: m}]}", "given: at least 2 items expected"),
         (f"- {{name: a, split: {TWO}}}", "steps.0.split.0.weight is missing"),
         (
             "- {name: a, split: [{model: m, weight: 0}, {model: n, weight: 1}]}",

@@ -93,7 +93,7 @@ def infer(
             answer = call_task(client, model, version, body, patient=wait and heavy)
             show_answer(answer, body, Path(), model, as_json=as_json)
             return
-        data = read_json(Path(given or "")) if data is None else data
+        data = read_json(_expect_file(given or "")) if data is None else data
         if not is_request(data):
             data = build_request(data, metadata["inputs"], metadata.get("optional_inputs", ()))
     if parameters:
@@ -108,6 +108,16 @@ def read_tensors(given: str | None) -> Any:
     if path == STDIN or (path.suffix.lower() == ".json" and existing_file(str(path))):
         return read_json(path)
     return None
+
+
+def _expect_file(given: str) -> Path:
+    """Return INPUT as the file that a model of tensors needs."""
+    if not existing_file(given):
+        raise CommandFailed(
+            f"INPUT {given!r} is not a file on this machine: a JSON file expected; "
+            "--text TEXT sends a text"
+        )
+    return Path(given)
 
 
 def body_for(task: str, given: str | None, data: Any, parameters: Mapping[str, Any]) -> TaskBody:

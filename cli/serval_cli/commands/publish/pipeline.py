@@ -77,7 +77,10 @@ def describe_pipeline(
         raise CommandFailed(f"version {version!r}: a number as `serval describe` lists expected")
     record = registry.version(model, version or registry.route(model).stable)
     if record.runtime != PIPELINE:
-        raise CommandFailed(f"model {model!r} version {record.version} is no pipeline")
+        raise CommandFailed(
+            f"model {model!r} version {record.version} is not a pipeline: "
+            f"`serval describe {model}` shows it"
+        )
     definition = PipelineDefinition.from_json(record.bundle)
     plan = make_plan(definition)
     output_reads = {name for read in plan.reading.values() for name in read.names}

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from serval_cli.local.state_folder import StateFolder
 from serval_cli.options import STAGE_VARIABLE, JsonOption, new_app
-from serval_cli.output import show
+from serval_cli.output import note, show
 from serval_cli.stages.choice import forget, remember, remembered_stage
 
 app = new_app()
@@ -34,6 +34,8 @@ def use(
         forget()
     elif stage is not None:
         remember(stage)
+        if os.environ.get(STAGE_VARIABLE, stage) != stage:
+            note(f"{stage!r} is remembered, and counts once {STAGE_VARIABLE} is no longer set")
     show(describe_choice(), view_choice, as_json=as_json)
 
 

@@ -68,8 +68,8 @@ class InvalidParameter(InvalidRequest):
     """A request parameter has an impossible value."""
 
     def __init__(self, name: str, value: object, expectation: str) -> None:
-        said = f"{short_repr(value)} given, {expectation} expected"
-        super().__init__(f"parameter {short_repr(name)}: {said}")
+        given = " is missing:" if value is None else f": {short_repr(value)} given,"
+        super().__init__(f"parameter {short_repr(name)}{given} {expectation} expected")
         self.name = name
 
     @classmethod
@@ -144,8 +144,11 @@ class ModelVersionNotFound(NotFound):
     """The model has no such version."""
 
     def __init__(self, model: str, version: str) -> None:
-        super().__init__(f"model {short_repr(model)} has no version {short_repr(version)}")
-        self.model = model
+        super().__init__(
+            f"model {short_repr(model)} has no version {short_repr(version)}: "
+            f"`GET /v2/models/{model:.64}` lists those it has"
+        )
+        self.model, self.version = model, version
 
 
 class ModelOnFleet(NotFound):
@@ -162,14 +165,20 @@ class RequestNotFound(NotFound):
     """No such async request, or it is another caller's."""
 
     def __init__(self, request_id: str) -> None:
-        super().__init__(f"async request {short_repr(request_id)} does not exist, or is not yours")
+        super().__init__(
+            f"async request {short_repr(request_id)} does not exist, or is not yours: "
+            "`GET /async/requests` lists yours"
+        )
 
 
 class BatchJobNotFound(NotFound):
     """No such batch job, or it is another caller's."""
 
     def __init__(self, job_id: str) -> None:
-        super().__init__(f"batch job {short_repr(job_id)} does not exist, or is not yours")
+        super().__init__(
+            f"batch job {short_repr(job_id)} does not exist, or is not yours: "
+            "`GET /batch/jobs` lists yours"
+        )
 
 
 class PathNotFound(NotFound):

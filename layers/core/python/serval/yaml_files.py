@@ -74,7 +74,9 @@ def read_section(text: bytes | str, file: str, section: type[SectionT]) -> Secti
     try:
         return section.model_validate_json(as_json)
     except ValidationError as error:
-        reasons = [_reason(detail, file, section) for detail in error.errors()]
+        reasons = [
+            _reason(detail, file, section) for detail in error.errors() if not _is_echo(detail)
+        ]
         raise BundleRefused(reasons) from None
 
 
@@ -117,6 +119,12 @@ def _load_plain(text: bytes | str, file: str) -> tuple[Any, str]:
         return value, json.dumps(value, default=str)
 
 
+def _is_echo(detail: ErrorDetails) -> bool:
+    """Return whether a list is called too short only since its items are wrong, as is said."""
+    too_short = detail["type"] == "too_short"
+    return too_short and len(detail["input"]) >= detail["ctx"]["min_length"]
+
+
 def _reason(detail: ErrorDetails, file: str, section: type[BaseModel]) -> str:
     """Describe a mistake: the key, its value and what is expected."""
     place = ".".join(str(part) for part in detail["loc"])
@@ -126,9 +134,20 @@ def _reason(detail: ErrorDetails, file: str, section: type[BaseModel]) -> str:
     if detail["type"] == "missing":
         return f"{where} is missing"
     message = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] in ("too_short", "too_long"):
+        message = _size_expected(detail["ctx"])
     if isinstance(detail["input"], dict):
         return f"{where}: {message}"
     return f"{where}: {json.dumps(detail['input'])} given: {message}"
+
+
+def _size_expected(limits: dict[str, Any]) -> str:
+    bound, count = (
+        ("least", limits["min_length"])
+        if "min_length" in limits
+        else ("most", limits["max_length"])
+    )
+    return f"at {bound} {count} {'item' if count == 1 else 'items'} expected"
 
 
 def _unknown_key(location: tuple[int | str, ...], file: str, section: type[BaseModel]) -> str:

@@ -127,7 +127,7 @@ def test_a_model_that_runs_on_no_fleet_is_told_apart(
     user: FleetStage, words: tuple[str, ...]
 ) -> None:
     failure = user.serval(*words, "iris").failure
-    assert "model 'iris' runs on no fleet of stage 'local'" in failure
+    assert "model 'iris' runs on no fleet of stage 'local', so it has no queue to pause" in failure
     assert "the fleet models are: textgen, resnet, vision; `serval fleets` shows them" in failure
     user.fleets = Fleets({"gpu": replace(user.fleets.by_name["gpu"], models=())})
     assert "the fleet models are: none" in user.serval(*words, "iris").failure

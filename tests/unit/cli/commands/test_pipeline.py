@@ -57,6 +57,12 @@ flowchart LR
 """
 
 
+WRITES = """
+name: teller
+task: text-generation
+steps: [{name: tale, model: story}]
+output: tale
+"""
 OF_A_TASK = """
 name: sums
 task: tabular-regression
@@ -271,7 +277,7 @@ def test_a_pipeline_is_shown_as_json(terminal: Terminal) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("one",), "model 'one' version 1 is no pipeline"),
+        (("one",), "model 'one' version 1 is not a pipeline: `serval describe one` shows it"),
         (("sums", "--version", "x"), "version 'x': a number as `serval describe` lists expected"),
         (("sums", "--version", "4"), "model 'sums' has no version '4'"),
     ],
@@ -289,7 +295,8 @@ def test_push_checks_a_pipeline_before_it_is_sent(edge: InMemoryEdge, tmp_path: 
     assert folder.sizes.keys() == {"pipeline.yaml"}
     check_models(folder.bundle, edge)  # type: ignore[arg-type]
     del edge.records["one", "1"]
-    with pytest.raises(BundleRefused, match=r"steps\.0\.version: model 'one' has no version '1'"):
+    missing = r"steps\.0\.version: model 'one' has no version '1': `serval versions one` lists"
+    with pytest.raises(BundleRefused, match=missing):
         check_models(folder.bundle, edge)  # type: ignore[arg-type]
 
 
@@ -299,6 +306,7 @@ def test_push_checks_a_pipeline_before_it_is_sent(edge: InMemoryEdge, tmp_path: 
         (TEXT.replace("first.y", "firs.y"), "the pipeline has no 'firs'; did you mean 'first'?"),
         (TEXT + "golden: golden.jsonl", "golden: 'golden.jsonl' is not in the bundle"),
         (TEXT.replace("rule:", "ruel:"), "unknown key 'ruel' in 'steps.2'; did you mean 'rule'?"),
+        (WRITES + "durable: true", "durable pipelines of text-generation are not built yet"),
     ],
 )
 def test_push_refuses_what_needs_no_stage_to_be_seen(tmp_path: Path, text: str, said: str) -> None:

@@ -24,6 +24,17 @@ def test_use_shows_the_choice_and_where_it_comes_from(
     assert describe_choice() == {"stage": "prod", "source": "SERVAL_STAGE"}
 
 
+def test_use_notes_that_the_variable_still_decides(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SERVAL_STAGE", "prod")
+    use("prod")
+    assert capsys.readouterr().err == ""
+    use("canary")
+    said = "'canary' is remembered, and counts once SERVAL_STAGE is no longer set"
+    assert said in capsys.readouterr().err
+
+
 def test_use_forgets_the_choice() -> None:
     use("canary")
     use(none=True)

@@ -191,8 +191,20 @@ def test_a_folder_of_bundles_is_no_bundle_and_one_without_them_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert check_bundles_folder(tmp_path) == tmp_path
-    assert "is a bundle (none has a model.yaml): nothing of it is" in capsys.readouterr().err
+    said = "is a bundle (none has a model.yaml or a pipeline.yaml): nothing of it is deployed"
+    assert said in capsys.readouterr().err
     (tmp_path / "model.yaml").touch()
     with pytest.raises(typer.BadParameter, match="is a bundle: name the folder that it lies in"):
         check_bundles_folder(tmp_path)
     assert check_bundles_folder(tmp_path.parent) == tmp_path.parent
+
+
+def test_a_folder_of_pipelines_is_one_of_bundles(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mood").mkdir()
+    (tmp_path / "mood" / "pipeline.yaml").touch()
+    assert check_bundles_folder(tmp_path) == tmp_path
+    assert capsys.readouterr().err == ""
+    with pytest.raises(typer.BadParameter, match="is a bundle: name the folder that it lies in"):
+        check_bundles_folder(tmp_path / "mood")

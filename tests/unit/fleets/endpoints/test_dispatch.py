@@ -229,7 +229,9 @@ def test_a_request_for_a_version_that_is_not_there_is_refused() -> None:
 
     row = stage.row("r1")
     assert (row.status, row.refused) == ("failed", True)
-    assert row.error == "model 'vision' has no version '9'"
+    assert (
+        row.error == "model 'vision' has no version '9': `GET /v2/models/vision` lists those it has"
+    )
 
 
 def test_a_request_whose_attempts_were_all_lost_is_dead_lettered() -> None:

@@ -56,7 +56,7 @@ def test_labels_must_be_as_many_as_classes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("parameters", "said"),
     [
-        ({}, "'candidate_labels': None given, a list of labels expected"),
+        ({}, "'candidate_labels' is missing: a list of labels expected"),
         ({"candidate_labels": []}, "a list of labels expected"),
         ({"candidate_labels": [1]}, "'candidate_labels': "),
         ({"candidate_labels": ["a"], "hypothesis_template": "a"}, "a text with {} for the label"),

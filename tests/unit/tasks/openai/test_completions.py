@@ -73,9 +73,11 @@ def test_tokens_come_with_their_probabilities_and_places() -> None:
         ([5, 99999], {}, "'prompt'"),
         (["a", 5], {}, "'prompt'"),
         (TEXT, {"best_of": 2}, "'best_of'.*as many as 'n'"),
-        (TEXT, {"echo": True, "logprobs": 1}, "'echo'.*false where 'logprobs'"),
+        (TEXT, {"echo": True, "logprobs": 1}, "'echo'.*false, since 'logprobs' is given,"),
         (TEXT, {"suffix": "after"}, "'suffix'"),
         (TEXT, {"messages": []}, "'messages'.*prompt"),
+        (TEXT, {"temprature": 1}, "'temprature': 1 given, 'temperature' or another of: bad_w"),
+        (None, {}, "'prompt' is missing: a text, or a list of 1 to 1024 texts"),
         (TEXT, {"stream": True}, "'stream'.*leave it out"),
     ],
 )
@@ -87,6 +89,8 @@ def test_what_cannot_be_done_is_refused_by_name(prompt: Any, asked: Any, said: s
 def test_one_prompt_without_room_is_refused() -> None:
     with pytest.raises(ContextTooLong, match="the prompt takes 44 tokens and 'max_tokens' asks"):
         complete([[5], [5] * 44])
+    with pytest.raises(ContextTooLong, match="the prompt takes 1 token and 'max_tokens' asks"):
+        complete([5], max_tokens=99)
 
 
 def test_a_long_text_is_refused_before_it_is_split() -> None:

@@ -65,7 +65,8 @@ def test_a_version_that_is_not_there_is_its_callers_fault(world: World, worker: 
     world.submit("r1", wanted="7")
     worker.work()
     assert world.row("r1").status == "failed"
-    assert world.row("r1").error == "model 'textgen' has no version '7'"
+    missing = "model 'textgen' has no version '7': `GET /v2/models/textgen` lists those it has"
+    assert world.row("r1").error == missing
     assert world.inbox.dead == []
 
 

@@ -215,6 +215,14 @@ class Pipeline(Section):
             )
         return inputs
 
+    @field_validator("output", mode="before")
+    @classmethod
+    def _check_kind(cls, output: Any) -> Any:
+        named = output.values() if isinstance(output, dict) else [output]
+        if not named or not all(isinstance(text, str) and text for text in named):
+            raise ValueError("an expression expected, or names of tensors with one each")
+        return output
+
     @field_validator("output")
     @classmethod
     def _check_output(cls, output: str | dict[str, str], info: ValidationInfo) -> Any:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from serval.bundles.pipeline import Pipeline, read_pipeline
 from serval.bundles.uploads import IncomingArtifacts, StoredObject, UploadedFile, check_size
 from serval.bundles.used_versions import UsedVersion
-from serval.errors import BundleRefused, ModelNotFound, ModelVersionNotFound, ServalError
+from serval.errors import BundleRefused, ModelNotFound, ModelVersionNotFound
 from serval.models.registry import ModelRegistry
 from serval.models.version import PIPELINE
 from serval.pipelines.definition import PIPELINE_YAML, PipelineDefinition
@@ -106,10 +106,21 @@ class UsesOf:
                 self.add(step.model or "", step.version, place, (*path, model))
 
 
-def _key(missing: ServalError) -> str:
+def _key(missing: ModelNotFound | ModelVersionNotFound) -> str:
     return "version" if isinstance(missing, ModelVersionNotFound) else "model"
 
 
-def _tell(missing: ServalError, path: tuple[str, ...]) -> str:
+def _tell(missing: ModelNotFound | ModelVersionNotFound, path: tuple[str, ...]) -> str:
     """Write what is missing, and which pipeline needs it if that is not the one in the file."""
-    return str(missing) if len(path) == 1 else f"{' → '.join(path)}: {missing}"
+    said = _explain(missing)
+    return said if len(path) == 1 else f"{' → '.join(path)}: {said}"
+
+
+def _explain(missing: ModelNotFound | ModelVersionNotFound) -> str:
+    """Write what is missing for those who publish, who have the command line at hand."""
+    if isinstance(missing, ModelNotFound):
+        return f"model {missing.model!r} is not registered: `serval models` lists those that are"
+    return (
+        f"model {missing.model!r} has no version {missing.version!r}: `serval versions "
+        f"{missing.model}` lists those it has"
+    )

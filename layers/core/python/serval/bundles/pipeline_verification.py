@@ -51,7 +51,8 @@ def verify_pipeline(
     found, signature = check_steps(plan, records)
     pipeline = choose_engine(pipeline, records, deployment)
     reasons += found + name_reasons(pipeline.name, deployment) + time_reasons(pipeline)
-    reasons += writing_reasons(pipeline, records, deployment)
+    elsewhere = {each.model for each in records.values() if runs_elsewhere(each, deployment)}
+    reasons += writing_reasons(pipeline, elsewhere)
     if not pipeline.durable:
         reasons += memory_reasons(records, deployment)
     if reasons:
@@ -71,13 +72,15 @@ def runs_elsewhere(record: ModelVersion, deployment: Deployment) -> bool:
     return record.on_fleet or record.durable or has_function
 
 
-def writing_reasons(pipeline: Pipeline, records: Records, deployment: Deployment) -> list[str]:
-    """List why a pipeline of text-generation would not run in one process."""
+def writing_reasons(pipeline: Pipeline, elsewhere: Collection[str] = ()) -> list[str]:
+    """List why a pipeline of text-generation would not run in one process.
+
+    ``elsewhere`` has the models of its steps that the shared function cannot run.
+    """
     if not pipeline.durable or pipeline.task is None or pipeline.task.name != TEXT_GENERATION:
         return []
-    models = {each.model for each in records.values() if runs_elsewhere(each, deployment)}
-    named = ", ".join(map(repr, sorted(models)))
-    why = f"the shared function cannot run {named}" if models else "'durable: true' is given"
+    named = ", ".join(map(repr, sorted(elsewhere)))
+    why = f"the shared function cannot run {named}" if elsewhere else "'durable: true' is given"
     return [
         f"{PIPELINE_YAML}: task: {why}, and durable pipelines of {TEXT_GENERATION} are not built "
         "yet: steps that the shared function runs expected"

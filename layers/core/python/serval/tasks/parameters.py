@@ -17,8 +17,7 @@ class Parameters:
         """Refuse a parameter that the task does not have; None: it has any."""
         for name in self.values:
             if known is not None and name not in known:
-                expected = ", ".join(sorted(known)) or "no parameters"
-                raise InvalidParameter(name, self.values[name], f"one of: {expected}")
+                raise InvalidParameter(name, self.values[name], describe_known(name, known))
 
     def get(self, name: str) -> Any:
         """Return a value as it was sent, or None."""
@@ -89,3 +88,15 @@ class Parameters:
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
             raise InvalidParameter(name, value, "a list of strings")
         return value
+
+
+def describe_known(name: str, known: Collection[str]) -> str:
+    """Describe the names that may be given in the place of ``name``, the most similar first."""
+    # Imported late: a call that is right needs no help.
+    from difflib import get_close_matches
+
+    if not known:
+        return "no parameters"
+    names = ", ".join(sorted(known))
+    nearest = get_close_matches(name[:64], known, n=1)
+    return f"{nearest[0]!r} or another of: {names}" if nearest else f"one of: {names}"

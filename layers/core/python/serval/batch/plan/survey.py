@@ -295,6 +295,8 @@ def check_sample(rows: Rows) -> None:
     """
     if rows.rejects and not rows.count:
         first = rows.rejects[0]
+        if len(rows.rejects) == 1:
+            raise BatchRefused(f"its first record does not fit: {first.reason}")
         raise BatchRefused(
             f"none of its first {len(rows.rejects)} records fits; the first: {first.reason}"
         )

@@ -101,8 +101,8 @@ def refuse_pipeline(record: ModelVersion) -> None:
     """Raise ``UnsupportedFeature`` if a version is a pipeline that writes no text."""
     if record.runtime == PIPELINE and record.task != TEXT_GENERATION:
         raise UnsupportedFeature(
-            f"model {record.model!r} is a pipeline, which has no answers of OpenAI's API: POST "
-            f"/models/{record.model} is how it answers"
+            f"model {record.model!r} is a pipeline that writes no text, so it has no answers of "
+            f"OpenAI's API: POST /models/{record.model} is how it answers"
         )
 
 

@@ -1,5 +1,6 @@
 """``POST /models/{model}[/versions/{version}]``: a task or a handler, in its own words."""
 
+import base64
 import json
 import re
 from functools import partial
@@ -42,7 +43,9 @@ def asks_for_stream(call: HttpCall) -> bool:
     """Return whether a body in JSON says ``"stream": true`` beside its inputs."""
     body = call.event.get("body") or ""
     if call.event.get("isBase64Encoded"):
-        if media_type(call.headers.get("content-type", "")) != JSON:
+        # curl calls a body a form unless it is told otherwise, and the gateway encodes forms.
+        says_json = media_type(call.headers.get("content-type", "")) == JSON
+        if not says_json and not begins_as_object(body):
             return False
         body = call.read_body(BODY)
     sent = body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass")
@@ -54,6 +57,14 @@ def asks_for_stream(call: HttpCall) -> bool:
     except (ValueError, RecursionError):
         return False
     return isinstance(document, dict) and document.get("stream") is True
+
+
+def begins_as_object(encoded: str) -> bool:
+    """Return whether a body in base64 begins as a JSON object does."""
+    try:
+        return base64.b64decode(encoded[:64]).lstrip().startswith(b"{")
+    except ValueError:  # No base64: whoever reads the body says so.
+        return False
 
 
 def stream(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> AskedStream:

@@ -8,6 +8,7 @@ from serval.pipelines.definition import place_of
 from serval.pipelines.planned_step import PlannedStep
 from serval.pipelines.shapes import Shape
 from serval.tasks.openai.body_rules import CHOSEN
+from serval.tasks.parameters import describe_known
 
 
 def model_reasons(
@@ -16,11 +17,11 @@ def model_reasons(
     """List why a version cannot write the answer, given what is known of inputs and steps."""
     place = place_of(planned.step)
     if record.task != TEXT_GENERATION or record.runtime == PIPELINE:
-        has = record.task or "no task"
-        has = f"a pipeline of {has}" if record.runtime == PIPELINE else has
+        has = f"the task {record.task!r}" if record.task else "no task"
+        has = f"is a pipeline with {has}" if record.runtime == PIPELINE else f"has {has}"
         yield (
-            f"{place}.model: model {record.model!r} version {record.version} has {has}: a model "
-            f"of {TEXT_GENERATION} expected, which is no pipeline itself"
+            f"{place}.model: model {record.model!r} version {record.version} {has}: a model "
+            f"with the task {TEXT_GENERATION!r} expected that is not itself a pipeline"
         )
         return
     text = NAMES["text"]
@@ -35,6 +36,6 @@ def model_reasons(
     # The caller's own may be handed on as they are.
     if PARAMETERS not in read.whole and (unknown := sorted((read.shape or {}).keys() - CHOSEN)):
         yield (
-            f"{place}.input.{PARAMETERS}: {unknown[0]!r} given, one of "
-            f"{', '.join(sorted(CHOSEN))} expected"
+            f"{place}.input.{PARAMETERS}: {unknown[0]!r} given, "
+            f"{describe_known(unknown[0], CHOSEN)} expected"
         )

@@ -110,7 +110,7 @@ def _read_completion(
         raise InvalidParameter("best_of", given.get("best_of"), "nothing, or as many as 'n',")
     top = _top(given)
     if given.flag("echo", default=False) and top is not None:
-        raise InvalidParameter("echo", True, "false where 'logprobs' is given")
+        raise InvalidParameter("echo", True, "false, since 'logprobs' is given,")
     prompts = read_prompts(task, given)
     return task, given, read_wanted(task, prompts, given, length="max_tokens", top=top)
 

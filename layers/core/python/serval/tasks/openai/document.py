@@ -43,7 +43,7 @@ REFUSED: Mapping[str, tuple[tuple[Any, ...], str]] = {
     ),
     "stream": ((False,), "false (an answer comes whole: leave it out)"),
     "stream_options": ((), "nothing, unless 'stream' is true,"),
-    "suffix": (("",), "nothing (text is written behind a prompt alone)"),
+    "suffix": (("",), "nothing (text is written only after a prompt)"),
     "tool_choice": (("none", "auto"), f"nothing ({NO_TOOLS})"),
     "tools": (([],), f"nothing ({NO_TOOLS})"),
     "verbosity": ((), "nothing"),
@@ -114,6 +114,8 @@ def read_parameters(document: Mapping[str, Any], known: Collection[str]) -> Para
     """
     given = {name: value for name, value in document.items() if value is not None}
     for name, value in given.items():
+        if name == STREAM and not isinstance(value, bool):
+            raise InvalidParameter(name, value, "true or false")
         allowed, instead = REFUSED.get(name, ((value,), ""))
         if value not in allowed:
             raise InvalidParameter(name, value, instead)

@@ -117,7 +117,7 @@ def _settings(
         remedy = f", or ask for at most {room}" if room > 0 else ""
         raise ContextTooLong(
             f"the model has {prompt + room} positions for a prompt and what follows: the prompt "
-            f"takes {prompt} tokens{wanted}; shorten it{remedy}"
+            f"takes {prompt} {'token' if prompt == 1 else 'tokens'}{wanted}; shorten it{remedy}"
         )
     own = {name: value for name, value in given.values.items() if name in SETTINGS}
     if asked is not None:
