@@ -21,6 +21,10 @@ EARLIER = "?" * EARLIER_LENGTH
 """Pattern of ids made by an earlier version of Serval, which do not name a model."""
 
 
+WORK = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
+"""Of a shard: it reads its job, records its progress, and stops a job that cannot succeed."""
+
+
 class JobsTable(Construct):
     """One table, on demand, with point-in-time recovery; rows expire long after their job."""
 
@@ -61,16 +65,13 @@ class JobsTable(Construct):
         self._allow(granted, "dynamodb:GetItem", "dynamodb:UpdateItem")
 
     def grant_work(self, granted: Granted) -> None:
-        """Grant reading jobs and recording the progress of shards."""
-        self._allow(granted, "dynamodb:GetItem", "dynamodb:PutItem")
+        """Grant reading and stopping jobs, and recording the progress of shards."""
+        self._allow(granted, *WORK)
 
     def grant_work_of(self, granted: Granted, models: Sequence[str]) -> None:
         """Grant a worker the same for jobs of its own models only."""
-        granted.allow(
-            ["dynamodb:GetItem", "dynamodb:PutItem"],
-            [self.table.table_arn],
-            partitions(*map(id_pattern, models), EARLIER),
-        )
+        own = partitions(*map(id_pattern, models), EARLIER)
+        granted.allow(WORK, [self.table.table_arn], own)
 
     def grant_list_shards(self, granted: Granted) -> None:
         """Grant listing the shards of a job."""

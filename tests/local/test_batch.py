@@ -127,6 +127,15 @@ def test_an_upload_that_cannot_be_read_fails_with_its_reason(batch: BatchCaller)
     assert "empty" in job["error"]
 
 
+def test_a_job_that_rejects_too_much_stops_with_the_reason(batch: BatchCaller) -> None:
+    rows = b"\n".join([b"a,b,c,d", *[b"5.1,3.5,1.4,0.2"] * 20, b"5.1,3.5,1.4,?"])
+    address = batch.put(f"batch/iris/{RUN}/rejected.csv", rows)
+    job = batch.ended(batch.start("iris", address, positional=True))
+    assert job["status"] == "failed"
+    assert "shard 0 alone rejected 1 records, more than 1 % of" in job["error"]
+    assert "'?' is no FP32" in job["error"]
+
+
 def test_many_rows_of_csv_are_answered_once_and_in_order(
     batch: BatchCaller, large: str, expected: bytes
 ) -> None:

@@ -45,8 +45,8 @@ RIGHTS = {
     "scan": union(LOOKING, READING, WRITING),
     "cut": union(CHANGING, SHARDS, READING, WRITING, ANNOUNCING),
     "shard": union(
-        LOOKING,
         CREATING,
+        CHANGING,
         ROUTES,
         {"s3:GetObject": {"models/*"}},
         READING,

@@ -180,7 +180,7 @@ ON_FILES = (
 )
 BEFORE_TAGS = ("?" * 40, "?" * 44)
 """Ids that an earlier Serval gave requests."""
-ON_JOBS = ("dynamodb:GetItem", "dynamodb:PutItem")
+ON_JOBS = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
 ON_STREAMS = ("dynamodb:PutItem", "dynamodb:Query")
 
 

@@ -144,10 +144,8 @@ class ModelVersionNotFound(NotFound):
     """The model has no such version."""
 
     def __init__(self, model: str, version: str) -> None:
-        super().__init__(
-            f"model {short_repr(model)} has no version {short_repr(version)}: "
-            f"`GET /v2/models/{model:.64}` lists those it has"
-        )
+        known = f"`GET /v2/models/{model:.64}` lists those it has"
+        super().__init__(f"model {short_repr(model)} has no version {short_repr(version)}: {known}")
         self.model, self.version = model, version
 
 
@@ -165,20 +163,16 @@ class RequestNotFound(NotFound):
     """No such async request, or it is another caller's."""
 
     def __init__(self, request_id: str) -> None:
-        super().__init__(
-            f"async request {short_repr(request_id)} does not exist, or is not yours: "
-            "`GET /async/requests` lists yours"
-        )
+        absent = f"async request {short_repr(request_id)} does not exist, or is not yours"
+        super().__init__(f"{absent}: `GET /async/requests` lists yours")
 
 
 class BatchJobNotFound(NotFound):
     """No such batch job, or it is another caller's."""
 
     def __init__(self, job_id: str) -> None:
-        super().__init__(
-            f"batch job {short_repr(job_id)} does not exist, or is not yours: "
-            "`GET /batch/jobs` lists yours"
-        )
+        absent = f"batch job {short_repr(job_id)} does not exist, or is not yours"
+        super().__init__(f"{absent}: `GET /batch/jobs` lists yours")
 
 
 class PathNotFound(NotFound):

@@ -294,9 +294,7 @@ def check_sample(rows: Rows) -> None:
         With the reason of the first.
     """
     if rows.rejects and not rows.count:
-        first = rows.rejects[0]
-        if len(rows.rejects) == 1:
-            raise BatchRefused(f"its first record does not fit: {first.reason}")
-        raise BatchRefused(
-            f"none of its first {len(rows.rejects)} records fits; the first: {first.reason}"
-        )
+        said = "its first record does not fit"
+        if (tried := len(rows.rejects)) > 1:
+            said = f"none of its first {tried} records fits; the first"
+        raise BatchRefused(f"{said}: {rows.rejects[0].reason}")
