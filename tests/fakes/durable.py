@@ -17,6 +17,7 @@ from serval.durable.end import EndPipeline
 from serval.durable.proceed import Proceed
 from serval.durable.step_requests import StepRequests
 from serval.errors import ModelOnFleet
+from serval.handlers.row_bodies import distant_handlers
 from serval.inference.cached import keep_answers
 from serval.inference.kept_answers import KeptAnswers
 from serval.models.deployed_fleets import DeployedFleet, Fleets
@@ -33,6 +34,7 @@ from serval.requests.submit.submit import Submit
 from serval.worker.program.assembly import WorkerParts
 from serval.worker.queue.deliveries import DeliveredInbox, Deliveries, NoStreams
 from stacks.pipelines.states import definition
+from tests.fakes.handler_functions import InMemoryFunction
 from tests.fakes.requests import InMemoryStepRecords, RecordedTasks
 from tests.fakes.worker import World
 from tests.stacks.walk import at, choose, fill, put
@@ -86,6 +88,10 @@ class DurableStage:
     """The fleet has no machine."""
     answers: KeptAnswers | None = None
     """Kept answers; None: there is no cache."""
+    handler: InMemoryFunction = field(
+        default_factory=lambda: InMemoryFunction(lambda body: body, model="shelf")
+    )
+    """The function of a handler on Lambda, which answers with what it is given."""
 
     def __post_init__(self) -> None:
         self.world = World(self.folder, models=tuple(self.heavy))
@@ -95,6 +101,7 @@ class DurableStage:
             record = self.world.registry.records[model, "1"]
             bundle = {**record.bundle, "compute": {"target": "fleet", "fleet": "gpu"}}
             self.world.registry.records[model, "1"] = replace(record, bundle=bundle)
+        self.world.registry.publish_handler(self.handler.model, b"code")
 
     def find_light(self, model: str, version: str) -> ModelVersion:
         """Find a version, as functions do."""
@@ -114,6 +121,7 @@ class DurableStage:
         """Start an environment of ``answer``."""
         inbox = DeliveredInbox(self.world.inbox)
         loaded = self.world.open_versions("answer")
+        loaded.elsewhere = distant_handlers(self.handler.ask)
         loaded.compose = pipeline_opening(self.world.registry.route, self)
         parts = WorkerParts.of(
             replace(self.world.ports(), inbox=inbox, streams=NoStreams()),

@@ -31,6 +31,13 @@ steps:
 output: {total: heavy.y}
 """
 ANSWERS = TENSORS.replace("{total: heavy.y}", "'{\"sum\": $sum(heavy.y[0])}'")
+HANDLED = """
+name: adding
+inputs: [{name: x, datatype: FP32, shape: [-1, 2]}]
+durable: true
+steps: [{name: told, model: shelf, input: {inputs: 'x[0][0]'}}]
+output: told.inputs
+"""
 ROWS = b"x_0,x_1\n1,2\n3,4\n5,6\n"
 ALL_AGREE = [b"total_0,total_1", b"102.0,103.0", b"104.0,105.0", b"106.0,107.0"]
 
@@ -105,6 +112,15 @@ def test_an_answer_in_json_is_a_request_for_each_row_and_all_are_made_at_once(
     ]  # fmt: skip
     assert seen[0] == 3
     assert jobs.requests() == {"adding": 3, "textgen": 3}
+
+
+def test_rows_of_a_pipeline_over_a_handler_are_bodies_for_it(tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path, HANDLED)
+    job = jobs.run()
+    assert (job.status, job.error) == ("succeeded", None)
+    answers = map(json.loads, jobs.stage.output(job, "output.jsonl").splitlines())
+    assert [each["answer"] for each in answers] == [1, 3, 5]
+    assert jobs.requests() == {"adding": 3, "shelf": 3}
 
 
 @pytest.mark.parametrize("text", [TENSORS, ANSWERS])

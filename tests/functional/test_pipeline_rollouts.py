@@ -183,12 +183,6 @@ def test_a_pipeline_over_models_of_the_shared_function_is_not(stage: Stage) -> N
     assert not stage.registry.version("twice", "1").durable
 
 
-def test_steps_that_are_custom_python_are_refused(stage: Stage) -> None:
-    move(stage, runtime="python")
-    said = "steps.0: model 'scaling' version 1 is a handler, or a server of such: pipelines over"
-    assert said in publish(stage, TWICE).reason
-
-
 @pytest.mark.parametrize("durable", [False, True])
 def test_only_a_durable_pipeline_may_take_longer_than_a_call(stage: Stage, durable: bool) -> None:
     text = TWICE.replace("model: scaling}", "model: scaling, timeout_seconds: 60}", 1)

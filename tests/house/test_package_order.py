@@ -14,7 +14,7 @@ LOOSE = (
 """Loose modules, which everyone may use; among themselves they keep to this order, too."""
 ORDER = (
     *LOOSE,
-    "models", "access", "protocol", "client", "tasks", "inference", "pipelines", "handlers",
+    "models", "access", "protocol", "client", "tasks", "inference", "handlers", "pipelines",
     "requests", "fleets", "batch", "bundles", "rollouts", "openapi", "http", "durable", "worker",
     "aws",
     "bootstrap",

@@ -16,6 +16,16 @@ from tests.local.fleet_models.bundles import SHELF, UNRULY, write_fleet_shelf
 
 Value = TypeVar("Value")
 TOKEN = "hf_0123456789"
+FINDER = """
+name: finder
+inputs: [{name: title, datatype: BYTES, shape: [1]}]
+steps:
+  - {name: here, model: shelf, input: {inputs: title, parameters: '{"top_k": 1}'}}
+  - {name: there, model: fleet-shelf, input: {body: '$string({"inputs": here[0].label})'}}
+  - {name: well, model: unruly, input: {do: '"well"'}}
+output: '{"here": here.label, "there": there[0].score, "did": well.did}'
+golden: golden.jsonl
+"""
 
 
 def await_that(read: Callable[[], Value], is_there: Callable[[Value], object]) -> Value:
@@ -186,6 +196,21 @@ def test_on_a_fleet_the_worker_installs_the_packages_and_runs_the_handler(
     assert own.status_code == 200, own.text
     assert own.headers["content-type"] == "application/json"
     assert own.json()[0]["label"] == "Frankenstein"
+
+
+def test_a_pipeline_asks_handlers_on_lambda_and_on_a_fleet(
+    stage: LocalStage, client: httpx.Client, tmp_path: Path
+) -> None:
+    answer = {"here": ["Moby Dick"], "there": 1, "did": "well"}
+    line = {"request": {"inputs": {"title": "mobby dik"}}, "answer": answer}
+    (tmp_path / "pipeline.yaml").write_text(FINDER)
+    (tmp_path / "golden.jsonl").write_text(json.dumps(line))
+    stage.serval("push", str(tmp_path), "--wait")
+    [note] = stage.registry().version("finder", "1").measurements["notes"]
+    assert note.startswith("golden requests were not asked: a step asks model 'shelf' version 1")
+    reply = client.post("models/finder", json={"inputs": {"title": "mobby dik"}})
+    assert reply.status_code == 200, reply.text
+    assert reply.json() == answer
 
 
 def test_no_handler_may_read_what_is_not_its_own(stage: LocalStage) -> None:

@@ -115,7 +115,8 @@ class PipelineStep(Section):
     """The version that is asked; without it the model's stable one, whichever that is."""
     input: Annotated[dict[TensorName, ExpressionText], Field(min_length=1)] | None = None
     """Input of the model, or ``text``, ``image``, ``audio``, ``args`` or ``parameters`` of its
-    task → expression; without it, the model takes the pipeline's inputs of the same names."""
+    task, or member of the body of a handler → expression; without it, the model takes the
+    pipeline's inputs of the same names, and a handler is refused."""
     rule: ExpressionText | None = None
     """An expression, whose value is the step's answer."""
     all_of: Ensemble | None = None

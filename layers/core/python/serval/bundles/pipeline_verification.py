@@ -69,7 +69,7 @@ def choose_engine(pipeline: Pipeline, records: Records, deployment: Deployment) 
 def runs_elsewhere(record: ModelVersion, deployment: Deployment) -> bool:
     """Return whether the shared function cannot run a version."""
     has_function = record.has_own_function or record.model in deployment.memory_mib
-    return record.on_fleet or record.durable or has_function
+    return record.on_fleet or record.takes_bodies or record.durable or has_function
 
 
 def writing_reasons(pipeline: Pipeline, elsewhere: Collection[str] = ()) -> list[str]:

@@ -175,5 +175,8 @@ def wanted_outputs(record: ModelVersion, request: InferenceRequest) -> list[Tens
 
 
 def runs_elsewhere(record: ModelVersion) -> bool:
-    """Return whether a version is asked by an async request: on a fleet, or durable itself."""
-    return record.on_fleet or record.durable
+    """Return whether a version is asked by an async request.
+
+    That is one on a fleet, a handler, or a durable pipeline itself.
+    """
+    return record.on_fleet or record.takes_bodies or record.durable

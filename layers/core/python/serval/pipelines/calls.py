@@ -1,14 +1,17 @@
 """How a step calls its model: which inputs it gives, and whether the model's task takes them."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from serval.handlers.conventions import HUGGING_FACE_FILE
+from serval.handlers.signature import BODY
 from serval.models.task_signature import ANSWERS_IN_FILES, NAMES, PARAMETERS, TAKES
 from serval.models.version import PIPELINE, ModelVersion
 from serval.pipelines.expressions import Expression
 from serval.pipelines.planned_step import PlannedStep
 
-NOT_YET = "pipelines over handlers are not built yet"
+INPUTS = "inputs"
+"""The member that every body for a handler of Hugging Face's has."""
 
 
 class CallRefused(Exception):
@@ -22,8 +25,10 @@ class StepCall:
     inputs: Mapping[str, Expression]
     by_task: bool = False
     """Whether they are words of the model's task."""
+    in_body: bool = False
+    """Whether they are members of a body in JSON."""
     gives_json: bool = False
-    """Whether the answer is JSON: of a task, or of a pipeline whose answer is that."""
+    """Whether the answer is JSON: of a task, a handler, or a pipeline whose answer is that."""
 
 
 def find_call(
@@ -34,32 +39,26 @@ def find_call(
     Raises
     ------
     CallRefused
-        If the model needs more or other inputs, or does not run where pipelines do.
+        If the model needs more or other inputs, or answers with what no step reads.
     """
-    if (why := elsewhere_reason(record)) is not None:
-        raise CallRefused(why)
+    if record.task in ANSWERS_IN_FILES:
+        raise CallRefused(
+            f"model {record.model!r} version {record.version} answers with a file ({record.task}): "
+            "steps with such are not built yet"
+        )
     if planned.step.cache_seconds is not None and record.runtime == PIPELINE:
         raise CallRefused(
             f"'cache' is for models, and {record.model!r} is a pipeline, whose steps may follow "
             "newer versions meanwhile: set it on that one's steps"
         )
     given = dict(planned.inputs())
+    if record.takes_bodies:
+        return _body_call(planned, given, record)
     words = task_words(record)
     offered = given.keys() if given else set(pipeline_inputs)
     if any(word in offered for word in words):
         return _task_call(given, words, record, pipeline_inputs)
     return _tensor_call(given, record, pipeline_inputs)
-
-
-def elsewhere_reason(record: ModelVersion) -> str | None:
-    """Return why a version cannot be a step, if it cannot."""
-    named = f"model {record.model!r} version {record.version}"
-    runs = record.runtime in ("onnx", PIPELINE) or record.on_fleet
-    if record.takes_bodies or not runs:
-        return f"{named} is a handler, or a server of such: {NOT_YET}"
-    if record.task in ANSWERS_IN_FILES:
-        return f"{named} answers with a file ({record.task}): steps with such are not built yet"
-    return None
 
 
 def task_words(record: ModelVersion) -> tuple[str, ...]:
@@ -68,6 +67,25 @@ def task_words(record: ModelVersion) -> tuple[str, ...]:
         return ()
     kind = TAKES.get(record.task, "text")
     return tuple(dict.fromkeys((NAMES[kind], *((NAMES["arguments"],) if kind == "text" else ()))))
+
+
+def _body_call(
+    planned: PlannedStep, given: Mapping[str, Expression], record: ModelVersion
+) -> StepCall:
+    named = f"model {record.model!r} version {record.version} ({record.artifact})"
+    if planned.step.cache_seconds is not None:
+        raise CallRefused(
+            f"'cache' is for graphs: what {named} answers may depend on more than its inputs"
+        )
+    if BODY in given:
+        return replace(_tensor_call(given, record, ()), gives_json=True)
+    if not given or (INPUTS not in given and record.artifact == HUGGING_FACE_FILE):
+        wrong = f"input {INPUTS!r} is not given" if given else "'input' is missing"
+        raise CallRefused(
+            f"{wrong}: {named} takes a body; 'input: {{inputs: …, parameters: …}}' has its members "
+            "in JSON, 'input: {body: …}' is the whole of one, such as an image"
+        )
+    return StepCall(given, in_body=True, gives_json=True)
 
 
 def _task_call(

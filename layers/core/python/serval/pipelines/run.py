@@ -19,15 +19,14 @@ from serval.errors import (
 from serval.faults import fault_of
 from serval.inference.loaded import Loaded
 from serval.inference.run import run_version
-from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
 from serval.models.version import PIPELINE, ModelVersion
 from serval.pipelines.calls import CallRefused, StepCall
 from serval.pipelines.ensembles import draw_number
-from serval.pipelines.expressions import Expression, ExpressionWrong, Read
+from serval.pipelines.expressions import ExpressionWrong
 from serval.pipelines.planned_step import PlannedStep
 from serval.pipelines.postponed import PostponedItems
-from serval.pipelines.run_values import RunValues, Value
+from serval.pipelines.run_values import GivenInput, RunValues, Value
 from serval.pipelines.step_times import StepTimes
 
 SECOND = 1e3
@@ -57,7 +56,7 @@ class BoundStep:
 
     version: str
     call: StepCall
-    inputs: tuple[tuple[TensorSpec, dict[str, TensorSpec], Expression, Read | None], ...]
+    inputs: tuple[GivenInput, ...]
     outputs: tuple[str, ...]
 
 
@@ -204,10 +203,15 @@ class PipelineRun:
     def _call(self, loaded: Loaded, bound: BoundStep) -> Value:
         if bound.call.by_task:
             # Imported for a step of a task.
-            from serval.pipelines.task_step import answer_task
+            from serval.pipelines.kinds.task_step import answer_task
 
             given = {s.name: self.given.word(e, read) for s, _, e, read in bound.inputs}
             return Value(json=answer_task(loaded, given, self.times))
+        if loaded.record.takes_bodies:
+            from serval.pipelines.kinds.handler_step import ask_handler
+
+            in_json = bound.call.in_body
+            return Value(json=ask_handler(loaded, self.given, bound.inputs, in_json=in_json))
         tensors = [self.given.tensor(*each) for each in bound.inputs]
         if loaded.record.runtime == PIPELINE:
             return self._ask_pipeline(loaded, tensors, bound)

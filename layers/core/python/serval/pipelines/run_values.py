@@ -15,6 +15,9 @@ from serval.pipelines.tasks.run_inputs import read_json
 from serval.pipelines.values import ONE, make_tensor, tensor_json
 from serval.protocol.request import check_tensor
 
+GivenInput = tuple[TensorSpec, dict[str, TensorSpec], Expression, Read | None]
+"""An input of a step's model, all that the model has, and the expression that gives it."""
+
 
 @dataclass(slots=True)
 class Value:

@@ -15,10 +15,10 @@ from serval.inference.loaded import Loaded
 from serval.models.task_signature import MESSAGES, TEXT_GENERATION
 from serval.models.tensor import Tensor
 from serval.pipelines.calls import CallRefused
+from serval.pipelines.kinds.task_step import read_words
 from serval.pipelines.planned_step import PlannedStep
 from serval.pipelines.run import SECOND, STEP_ERRORS, BoundStep, PipelineRun, StepGoneWrong
 from serval.pipelines.step_times import StepTimes
-from serval.pipelines.task_step import read_words
 from serval.pipelines.tasks.pipeline_task import input_tensors
 from serval.protocol.binary_tensors import bytes_array
 from serval.short_repr import short_repr

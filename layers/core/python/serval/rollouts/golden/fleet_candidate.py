@@ -11,6 +11,7 @@ from serval.handlers.deployed import OtherPackages
 from serval.handlers.process import LimitReached
 from serval.inference.runtimes import OperatorMissing
 from serval.models.server_declaration import SERVED
+from serval.models.version import PIPELINE, ModelVersion
 from serval.rollouts.documents import TargetFleet
 from serval.rollouts.golden.candidate import Candidate
 from serval.rollouts.outcomes import shorten_reason
@@ -54,6 +55,16 @@ def expect_runnable(candidate: Candidate, *, has_packages: bool) -> None:
     else:
         return
     raise NotCheckable(f"not checked before it gets traffic: {why}; {CANARY}")
+
+
+def expect_graph(record: ModelVersion) -> ModelVersion:
+    """Return what a step of a pipeline asks; raise ``NotCheckable`` if only others can run it."""
+    if record.runtime not in ("onnx", PIPELINE):
+        raise NotCheckable(
+            f"golden requests were not asked: a step asks model {record.model!r} version "
+            f"{record.version}, whose {record.artifact} does not run in the function that asks them"
+        )
+    return record
 
 
 def expect_loadable(fleet: TargetFleet, error: Exception) -> None:

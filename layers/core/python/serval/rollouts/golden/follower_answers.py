@@ -8,12 +8,14 @@
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from serval.errors import BundleRefused, ServalError
 from serval.inference.run import Inference
 from serval.models.version import PIPELINE, ModelVersion
 from serval.rollouts.golden.answers import ask_golden
 from serval.rollouts.golden.candidate import Candidate
+from serval.rollouts.golden.fleet_candidate import NotCheckable
 from serval.rollouts.golden.requests import GoldenRequest
 from serval.rollouts.outcomes import first_reasons
 
@@ -44,19 +46,19 @@ def ask_followers(
     if (why := unasked_reason(candidate)) is not None:
         return [f"pipelines that ask {own.model!r} were not asked: {why}"]
 
-    def with_candidate(model: str) -> str:
-        return own.version if model == own.model else candidate.stable(model)
-
     reasons, notes = list[str](), list[str]()
     for each in candidate.followers.pipelines:
         record = find(each.model, each.version)
         named = f"pipeline {each.model!r} version {each.version}"
-        broken = _ask(record, fetch, build(with_candidate))
-        if broken is None:
+        try:
+            broken = _ask(record, fetch, build(partial(_stable_after, candidate)))
+            before = broken and _ask(record, fetch, build(candidate.stable))
+        except NotCheckable as why:
+            notes.append(f"{named}: {why}")
             continue
-        if (before := _ask(record, fetch, build(candidate.stable))) is None:
+        if broken and not before:
             reasons.append(f"{named}, which asks {own.model!r}, would break: {broken} ({REMEDY})")
-        else:
+        elif broken:
             notes.append(f"{named} fails its golden requests without this version, too: {before}")
     if reasons:
         raise BundleRefused(first_reasons(reasons))
@@ -76,6 +78,12 @@ def unasked_reason(candidate: Candidate) -> str | None:
     if candidate.record.bundle.get("compute", {}).get("memory_mib") is not None:
         return "it has a function of its own"
     return None
+
+
+def _stable_after(candidate: Candidate, model: str) -> str:
+    """Return the version that steps ask of a model once a candidate is stable."""
+    own = candidate.record
+    return own.version if model == own.model else candidate.stable(model)
 
 
 def _ask(

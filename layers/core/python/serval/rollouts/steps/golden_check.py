@@ -35,6 +35,7 @@ from serval.rollouts.golden.candidate import Candidate
 from serval.rollouts.golden.fleet_candidate import (
     PUBLISHED,
     NotCheckable,
+    expect_graph,
     expect_loadable,
     expect_runnable,
     time_limit,
@@ -165,7 +166,7 @@ class GoldenCheck:
         def find(model: str, version: str) -> ModelVersion:
             own = candidate.record
             is_own = (model, version) == (own.model, own.version)
-            return own if is_own else self.find_version(model, version)
+            return own if is_own else expect_graph(self.find_version(model, version))
 
         versions = LoadedVersions(
             find=find,

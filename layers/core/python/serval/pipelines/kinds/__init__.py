@@ -1,0 +1,1 @@
+"""Kinds of models that steps ask otherwise than by tensors."""
