@@ -122,6 +122,18 @@ def test_who_loses_a_race_for_a_row_leaves_the_message_alone(world: World, worke
     assert world.inbox.visible("textgen") == ["r1"]
 
 
+def test_a_request_is_run_although_a_task_that_waits_for_it_is_noted_meanwhile(
+    world: World, worker: Stepped
+) -> None:
+    world.submit("r1")
+    worker.fetch()
+    row = world.row("r1")
+    world.store.rival = replace(row, task_token="token", revision=row.revision + 1)
+    worker.work()
+    assert (world.row("r1").status, world.row("r1").task_token) == ("succeeded", "token")
+    assert world.inbox.queues["textgen"] == []
+
+
 def test_a_request_that_was_cancelled_before_it_starts_never_runs(
     world: World, worker: Stepped
 ) -> None:

@@ -18,7 +18,8 @@ from serval.inference.batch_limits import BatchLimits
 from serval.inference.batching import gather, join_inputs
 from serval.models.route import KnownVersions
 from serval.requests import lifecycle
-from serval.requests.ports import Payloads, RequestStore
+from serval.requests.ports import Payloads, RequestStore, change
+from serval.requests.request import AsyncRequest
 from serval.requests.stream.log import StreamLog
 from serval.worker.program.faults import RETRY_SECONDS, Retries
 from serval.worker.program.loaded_memory import LoadedMemory
@@ -157,13 +158,22 @@ class Prepare:
             self.retries.warn("loading ahead", error)
 
     def _begin(self, one: Held) -> Fate | None:
-        """Begin the attempt in the row; whoever loses the race leaves the message alone."""
-        row = one.known
-        after = lifecycle.begin(row, self.worker, self.clock(), self.lease)
-        after = replace(after, version=one.aim.version)
-        if not self.store.save(row, after):
+        """Begin the attempt in the row, unless another runner has, or it is not to run any more.
+
+        Others write there, too, such as who waits for its end.
+        """
+
+        def begin(row: AsyncRequest) -> AsyncRequest | None:
+            now = self.clock()
+            if lifecycle.action_for(row, now) != "run":
+                return None
+            begun = lifecycle.begin(row, self.worker, now, self.lease)
+            return replace(begun, version=one.aim.version)
+
+        after = change(self.store, one.known, begin)
+        if after is None:
             return "leave"
-        one.row, one.attempt = replace(after, revision=row.revision + 1), after.attempt
+        one.row, one.attempt = after, after.attempt
         return None
 
     def _keep(
