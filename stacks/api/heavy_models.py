@@ -83,7 +83,6 @@ class HeavyModels(Construct):
             rights=rights,
             control=control,
             memory_mib=answer_memory_mib,
-            handlers=handlers,
         )
         self.wait = requests.wait
         self.functions: Sequence[ServalFunction] = [

@@ -1,7 +1,7 @@
 """Durable pipelines: the machine that runs them, and the function that does its steps."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from aws_cdk import Aws, Duration
 from aws_cdk.aws_iam import ServicePrincipal
@@ -10,8 +10,7 @@ from constructs import Construct
 
 from serval.models.resource_names import callbacks_queue_name, pipelines_machine_name
 from serval.requests.settings import ProceedSettings
-from serval.settings import pack
-from stacks.api.inference import EPHEMERAL_STORAGE_MIB, allow_to_ask
+from stacks.api.inference import EPHEMERAL_STORAGE_MIB
 from stacks.fleets.control import FleetControl
 from stacks.fleets.rights import FleetRights
 from stacks.pipelines.states import definition
@@ -44,13 +43,11 @@ class DurablePipelines(Construct):
         rights: FleetRights,
         control: FleetControl,
         memory_mib: int,
-        handlers: Sequence[str],
     ) -> None:
         super().__init__(scope, id_)
         self._stage, self._storage = stage, storage
-        asked = {"handlers": pack(json.dumps(list(handlers)))} if handlers else {}
-        self.function = self._proceed(layers, {**control.settings, **asked}, memory_mib)
-        self._allow_to_proceed(rights, control, handlers)
+        self.function = self._proceed(layers, control.settings, memory_mib)
+        self._allow_to_proceed(rights, control)
         self._machine(rights)
 
     def _proceed(
@@ -77,9 +74,7 @@ class DurablePipelines(Construct):
             no_dead_letters=SEEN,
         )
 
-    def _allow_to_proceed(
-        self, rights: FleetRights, control: FleetControl, handlers: Sequence[str]
-    ) -> None:
+    def _allow_to_proceed(self, rights: FleetRights, control: FleetControl) -> None:
         function, storage = self.function, self._storage
         storage.registry.grant_routes(function)
         storage.artifacts.grant_load(function)
@@ -90,10 +85,9 @@ class DurablePipelines(Construct):
         storage.answers.grant_keep(function)
         storage.data.grant_keep(function)
         rights.grant_send(function)
-        rights.grant_send_light(function)  # a step may be a durable pipeline itself
+        rights.grant_send_light(function)  # a step may ask a handler, or a durable pipeline
         rights.grant_call_back(function)
         control.allow_to_wake(function)
-        allow_to_ask(function, self._stage, handlers)
 
     def _machine(self, rights: FleetRights) -> None:
         stage = self._stage

@@ -11,7 +11,7 @@ from serval.bootstrap.pipelines import pipeline_opening
 from serval.durable.hand_over import Machine
 from serval.handlers.row_bodies import Ask, distant_handlers
 from serval.inference.cpu import cpu_class
-from serval.inference.loaded import Limits, LoadedVersions
+from serval.inference.loaded import Limits, LoadedVersions, nobody_else
 from serval.inference.runtimes.onnx import graph_opening
 from serval.models.route import Route
 from serval.models.version import ModelVersion
@@ -27,7 +27,7 @@ def graph_versions(
     artifact_bucket: str,
     memory_mib: int,
     limits: Limits,
-    ask: Ask,
+    ask: Ask | None = None,
     machine: Machine | None = None,
 ) -> LoadedVersions:
     """Build what downloads and opens graphs and pipelines, and has handlers run elsewhere.
@@ -37,7 +37,7 @@ def graph_versions(
     find, route
         Read a version, and a model's route, from the registry.
     ask
-        Asks a handler's own function.
+        Asks a handler's own function; None: handlers are asked in another way.
     machine
         What runs durable pipelines, if they come here.
     """
@@ -49,6 +49,6 @@ def graph_versions(
         limits=limits,
         cpu_class=cpu_class(),
         log=print_line,
-        elsewhere=distant_handlers(ask),
+        elsewhere=distant_handlers(ask) if ask else nobody_else,
         compose=pipeline_opening(route, machine),
     )

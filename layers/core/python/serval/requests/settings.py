@@ -79,14 +79,14 @@ class LightModelSettings(SigningSettings):
     artifact_bucket: str
     aws_lambda_function_memory_size: int
     ephemeral_storage_mib: int = 512
-    handlers: str = "[]"
-    """The models that are handlers on Lambda, as JSON, which may be packed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerSettings(LightModelSettings):
     """Environment of ``answer``."""
 
+    handlers: str = "[]"
+    """The models that are handlers on Lambda, as JSON, which may be packed."""
     pipelines_machine: str = ""
     """The ARN of the state machine of durable pipelines."""
 

@@ -16,6 +16,7 @@ from serval.aws.sqs.queues import SqsCallbackQueue
 from serval.aws.stepfunctions.executions import PipelineExecutions
 from serval.bootstrap.function import LambdaFunction
 from serval.bootstrap.log import print_line
+from serval.bootstrap.other_functions import handler_functions
 from serval.bootstrap.requests.light_versions import light_versions
 from serval.bootstrap.worker.calls import BEATS_A_LEASE, CALLS, UNANSWERED
 from serval.models.deployed_fleets import LAMBDA
@@ -58,6 +59,7 @@ def build() -> LambdaFunction[Deliveries]:
             settings,
             registry,
             s3,
+            handler_functions(settings, settings.stage, settings.handlers).ask,
             PipelineExecutions(
                 boto3.client("stepfunctions", region, config=CALLS), settings.pipelines_machine
             ),

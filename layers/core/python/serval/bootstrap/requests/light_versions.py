@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from serval.bootstrap.loading import graph_versions
-from serval.bootstrap.other_functions import handler_functions
 from serval.durable.hand_over import Machine
+from serval.handlers.row_bodies import Ask
 from serval.inference.loaded import Limits, LoadedVersions
 from serval.models.route import VersionRegistry, on_lambda
 from serval.requests.settings import LightModelSettings, answer_requests_mib
@@ -17,6 +17,7 @@ def light_versions(
     settings: LightModelSettings,
     registry: VersionRegistry,
     s3: "S3Client",
+    ask: Ask | None = None,
     machine: Machine | None = None,
 ) -> LoadedVersions:
     """Build what async requests of models on Lambda run on, within their function's memory."""
@@ -30,6 +31,6 @@ def light_versions(
         Limits.of_function(
             memory_mib, settings.ephemeral_storage_mib, answer_requests_mib(memory_mib)
         ),
-        handler_functions(settings, settings.stage, settings.handlers).ask,
+        ask,
         machine,
     )
