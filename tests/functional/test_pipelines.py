@@ -237,6 +237,8 @@ def test_the_callers_mistake_is_the_callers_even_in_a_step(ready: Bench) -> None
     ("inputs", "said"),
     [
         ({"x": [[1, 2]], "z": 1}, "input 'z' is unknown: the pipeline takes x"),
+        ({"z": [[1, 2]]}, "input 'z' is unknown: the pipeline takes x"),
+        ({}, "input 'x' is missing"),
         ({"x": [[1, 2], [3]]}, "tensor 'x': lists of equal lengths expected"),
         ({"x": [[1, "a"]]}, "tensor 'x': 'a' given, FP32 expected"),
         ([1, 2], "tensor 'x': shape [2] given, [-1, 2] expected (-1: any extent)"),

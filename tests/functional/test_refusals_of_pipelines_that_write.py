@@ -38,6 +38,16 @@ def teller(ready: Bench) -> None:
     publish_teller(ready)
 
 
+def test_a_pipeline_without_a_task_does_not_stream(ready: Bench) -> None:
+    publish_pipeline(
+        ready.edge,
+        "name: said\ninputs: [{name: text, datatype: BYTES, shape: [1]}]\n"
+        "steps: [{name: a, rule: text}]\noutput: a\n",
+    )
+    error = error_of(ask(ready, {"inputs": "x", "stream": True}, "said"), 400)
+    assert error.startswith("model 'said' version '1' answers as a whole: streams need the task")
+
+
 @pytest.mark.parametrize(
     ("path", "body", "param", "code", "said"),
     [

@@ -7,7 +7,7 @@ from serval.errors import InvalidInputs, MalformedBody
 from serval.foreign import read_document
 from serval.models.signature import Signature
 from serval.models.tensor import Tensor
-from serval.pipelines.values import make_tensor
+from serval.pipelines.values import BASE64, make_tensor
 from serval.protocol.binary_tensors import bytes_array
 from serval.protocol.content import media_type
 from serval.protocol.limits import MOST_JSON_BYTES
@@ -53,7 +53,8 @@ def read_body(
 def read_inputs(signature: Signature, given: Any) -> list[Tensor]:
     """Read values by the names of their inputs; an only input's value needs no name."""
     names = _names(signature)
-    if not isinstance(given, Mapping) or not given.keys() & {*names}:
+    in_base64 = BASE64 not in names and isinstance(given, Mapping) and given.keys() == {BASE64}
+    if in_base64 or not isinstance(given, Mapping):
         if len(names) != 1:
             raise InvalidInputs(f"an object with {', '.join(names)} expected as 'inputs'")
         given = {names[0]: given}

@@ -84,7 +84,8 @@ def stream(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> AskedStream
     from serval.tasks.preparation import PreparesTexts
 
     record, task = loaded.record, loaded.own_task
-    refuse_without_words(record)
+    if record.runtime != PIPELINE:
+        refuse_without_words(record)
     if not isinstance(task, TextGeneration | DistantTask | PreparesTexts):
         raise UnsupportedFeature(
             f"model {record.model!r} version {record.version!r} answers as a whole: streams need "
