@@ -1,4 +1,4 @@
-"""End a durable pipeline's request: its row, whoever waits for it, and what it still waits for."""
+"""End a durable pipeline's request: close its row, tell who waits, cancel what it waits for."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from serval.requests.request import AsyncRequest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndPipeline:
-    """Ends attempts of durable pipelines; nothing happens to one that has ended before."""
+    """Ends attempts of durable pipelines; an attempt that has ended stays as it is."""
 
     store: RequestStore
     callbacks: CallbackQueue
@@ -29,7 +29,7 @@ class EndPipeline:
     clock: Clock = utc_now
 
     def succeed(self, row: AsyncRequest, result: Result, *, was_kept: bool = False) -> None:
-        """Let a result stand, of which a part may have been kept from other requests."""
+        """Close a request with its result, parts of which may be kept answers."""
 
         def with_result(now: AsyncRequest) -> AsyncRequest:
             version, length = now.version or "", result.header_length
@@ -77,7 +77,7 @@ class EndPipeline:
         return after
 
     def _track(self, row: AsyncRequest) -> Counted:
-        """Return what a request is counted for."""
+        """Return the track that a request counts for."""
         candidate = row.version == self.route(row.model).candidate
         track: Track = "candidate" if candidate else "stable"
         return track if row.wanted is None else PINNED[track]

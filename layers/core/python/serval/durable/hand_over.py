@@ -19,7 +19,7 @@ class Machine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DurablePipeline:
-    """A durable pipeline as a loaded model: nothing of it is in memory, and nothing runs here."""
+    """A durable pipeline as a loaded model; it takes no memory, and nothing runs here."""
 
     record: ModelVersion
     machine: Machine | None = None

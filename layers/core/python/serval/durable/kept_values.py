@@ -1,4 +1,4 @@
-"""What a step gave, as it lies in the data bucket between two steps."""
+"""The value of a step, as the data bucket keeps it between two steps."""
 
 import json
 from collections.abc import Mapping

@@ -51,7 +51,7 @@ ENDED: Mapping[str, Any] = {"outcome": "ended"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proceed:
-    """Runs what a pipeline's request has come to."""
+    """Runs the next part of a pipeline's request."""
 
     records: StepRecords
     payloads: Payloads
@@ -109,7 +109,7 @@ class Proceed:
         return dict(ENDED)
 
     def _run_step(self, row: AsyncRequest, name: str) -> dict[str, Any]:
-        """Run a step, unless that was done before."""
+        """Run a step, unless it has run before."""
         work = self._open(row)
         known = work.records.get(name)
         if known is not None and known.done:
@@ -141,7 +141,7 @@ class Proceed:
             self.versions.count_failed_steps(row.model, steps)
 
     def _note(self, record: StepRecord, known: StepRecord | None, times: StepTimes) -> StepRecord:
-        """Note which versions were asked, and what came of caches.
+        """Note which versions the step asked, and which answers had been kept.
 
         A run after the first finds what that one has kept.
         """
@@ -186,7 +186,7 @@ class Proceed:
         return change(self.requests.store, row, extend)
 
     def _open(self, row: AsyncRequest) -> "PipelineWork":
-        """Read what a request asks of which pipeline, and what was done of it."""
+        """Read a request, its pipeline, and what has been done of it."""
         record = self.registry.version(row.model, row.version or "")
         body = row.payload if row.payload_key is None else self.payloads.get(row.payload_key)
         if body is None:
@@ -196,7 +196,7 @@ class Proceed:
         return PipelineWork(row, record, plan, request, self.records.read(row.id))
 
     def _step_run(self, work: "PipelineWork", names: Collection[str], times: StepTimes) -> StepRun:
-        """Bring together what a step reads, or the output does."""
+        """Collect the values that a step, or the output, reads."""
         values = {}
         for name in names:
             record = work.records.get(name)
@@ -222,7 +222,7 @@ class Proceed:
 
 @dataclass(frozen=True, slots=True)
 class PipelineWork:
-    """A request of a pipeline, and what was done of it."""
+    """A request of a pipeline, and what has been done of it."""
 
     row: AsyncRequest
     record: ModelVersion

@@ -28,7 +28,7 @@ FindVersion = Callable[[str, str], ModelVersion]
 
 @dataclass(slots=True)
 class StepAnswers:
-    """The kept answers of what one run of a step asks."""
+    """The kept answers to what one run of a step asks."""
 
     kept: KeptAnswers
     find: FindVersion
@@ -42,7 +42,7 @@ class StepAnswers:
     def look_up(
         self, record: ModelVersion, inputs: Sequence[Tensor], outputs: Sequence[TensorSpec]
     ) -> list[Tensor] | None:
-        """Return what a version answered before, if that is known."""
+        """Return the kept answer of a version; None if there is none."""
         if self.seconds is None or is_of_chance(record, inputs):
             return None
         key = tensors_key(record, inputs, outputs)
@@ -58,7 +58,7 @@ class StepAnswers:
         outputs: Sequence[TensorSpec],
         answer: Sequence[Tensor],
     ) -> None:
-        """Hold the answer of a version, by its number, which may be another than was asked for."""
+        """Hold the answer of a version, whose number may differ from the one asked for."""
         if self.seconds is None:
             return
         record, version = asked
@@ -79,7 +79,7 @@ class StepAnswers:
 
 
 def is_of_chance(record: ModelVersion, inputs: Sequence[Tensor]) -> bool:
-    """Return whether a version may answer the same inputs otherwise next time.
+    """Return whether a version may answer the same inputs differently next time.
 
     Raises
     ------

@@ -38,7 +38,7 @@ class SubmitAs(Protocol):
     def submit_as(
         self, request_id: str, submission: Submission, caller: Caller, route: Route
     ) -> AsyncRequest:
-        """Submit a request under an id of ours; return the one that is there, if there is one."""
+        """Submit a request under an id of ours; return the one that has the id already, if any."""
 
     def announce(self, request: AsyncRequest) -> None:
         """Send the message about a request, and wake its fleet."""
@@ -49,7 +49,7 @@ class Asker(Protocol):
 
     @property
     def id(self) -> str:
-        """From which the ids of the requests follow."""
+        """The id that those of the requests are derived from."""
 
     @property
     def submitter(self) -> str | None:
@@ -115,7 +115,7 @@ class StepAsks:
     def look_up_next(
         self, find: FindVersion, seconds: int, name: str, outcomes: dict[str, Outcome]
     ) -> None:
-        """Look up what is asked next, for the step or part of that name."""
+        """Look up the next answer among those kept, for the step or part of that name."""
         if self.known.answers is None:
             return
         if self.answers is None:
@@ -183,7 +183,7 @@ class StepAsks:
             self.known.cancel(request_id)
 
     def _resume(self, row: AsyncRequest) -> AsyncRequest:
-        """Return a request that was made before; have it made again if its message is lost."""
+        """Return a request that was made before; make it again if its message is lost."""
         if self._failed_before(row):
             return self.known.retry(row)
         if row.status == "queued":
@@ -208,7 +208,7 @@ class StepAsks:
         return over and (row.finished or "") < (self.parent.started or "")
 
     def _left(self, row: AsyncRequest) -> float | None:
-        """Return how many seconds the step has left, or had; None: it may take any time."""
+        """Return how many seconds the step has left, or had; None if it has no limit."""
         begun = max(row.created, self.parent.started or "")
         self._begun = min(self._begun or begun, begun)
         if self.allowed_seconds is None:

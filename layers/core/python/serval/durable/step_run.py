@@ -50,7 +50,7 @@ class AskedPipeline:
 
 @dataclass(slots=True)
 class FleetVersions:
-    """``StepVersions`` of which those that run elsewhere are asked, and not loaded."""
+    """``StepVersions`` that asks versions that run elsewhere, and loads all others."""
 
     versions: StepVersions
     find: FindVersion
@@ -73,7 +73,7 @@ class FleetVersions:
     def with_cache(
         self, loaded: Loaded, seconds: int, name: str, outcomes: dict[str, Outcome]
     ) -> Loaded:
-        """Have the answers of a version looked up; of what runs elsewhere, before it is asked."""
+        """Look up the answers of a version; of one that runs elsewhere, before asking it."""
         if not runs_elsewhere(loaded.record):
             return self.versions.with_cache(loaded, seconds, name, outcomes)
         self.asks.look_up_next(self.find, seconds, name, outcomes)
@@ -97,7 +97,7 @@ class FleetVersions:
 
 @dataclass(slots=True)
 class StepRun:
-    """Runs steps of one pipeline over values that are there."""
+    """Runs single steps of one pipeline over the values of those before."""
 
     record: ModelVersion
     plan: PipelinePlan

@@ -22,7 +22,7 @@ INPUTS, PARAMETERS = "inputs", "parameters"
 def read_body(
     signature: Signature, body: str | bytes, content_type: str, json_limit: int = MOST_JSON_BYTES
 ) -> list[Tensor]:
-    """Read the inputs of a pipeline: JSON, or the file that its only input of BYTES takes.
+    """Read the inputs of a pipeline: JSON, or a file if its only input is of BYTES.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def read_body(
 
 
 def read_inputs(signature: Signature, given: Any) -> list[Tensor]:
-    """Read values by the names of their inputs; an only input's value needs no name."""
+    """Read values by the names of their inputs; the name of an only input may be left out."""
     names = _names(signature)
     in_base64 = BASE64 not in names and isinstance(given, Mapping) and given.keys() == {BASE64}
     if in_base64 or not isinstance(given, Mapping):

@@ -62,7 +62,7 @@ def find_call(
 
 
 def task_words(record: ModelVersion) -> tuple[str, ...]:
-    """Return the inputs by which a version's task is called, its usual one first."""
+    """Return the inputs that a version's task takes, the usual one first."""
     if record.task is None:
         return ()
     kind = TAKES.get(record.task, "text")

@@ -27,7 +27,7 @@ from serval.tasks.parameter_rules import known_parameters
 
 @dataclass(frozen=True, slots=True)
 class StepGives:
-    """What a step gives, as far as it is known before it runs."""
+    """What is known of a step's answer before the step runs."""
 
     shape: Shape = ANY
     tensors: Mapping[str, TensorSpec] | None = None
@@ -36,7 +36,7 @@ class StepGives:
 
 @dataclass(slots=True)
 class PipelineCheck:
-    """Goes through a plan in its order, and collects what is wrong."""
+    """Goes through the steps of a plan in order, and collects mistakes."""
 
     plan: PipelinePlan
     records: Mapping[str, ModelVersion]
@@ -97,7 +97,7 @@ class PipelineCheck:
         return self._with_stand_in(planned, given, place)
 
     def _read(self, planned: PlannedStep, where: str, place: str) -> Shape:
-        """Check what an expression reads, if the step has it; return the shape of what it gives."""
+        """Check what an expression reads, if the step has one; return the shape of its value."""
         expression = planned.expressions.get(where)
         if expression is None:
             return ANY
@@ -110,7 +110,7 @@ class PipelineCheck:
         return read.shape
 
     def _parts(self, planned: PlannedStep, place: str) -> StepGives:
-        """Check the parts of a step; return what those give that answer for it."""
+        """Check the parts of a step; return what the parts that answer for it give."""
         for part in planned.parts:
             self._given[part.name] = self._step(part)
         answers = [part for part in planned.parts if part.name in planned.step.gives]
@@ -198,7 +198,7 @@ class PipelineCheck:
                 )
 
     def _check_tensors(self, call: StepCall, record: ModelVersion, place: str) -> None:
-        """Check tensors that are handed on; what an expression makes is checked when it is."""
+        """Check the tensors passed on; those made by an expression are checked when it runs."""
         known = {s.name: s for s in (*record.signature.inputs, *record.signature.optional)}
         for name, expression in call.inputs.items():
             spec, wanted = self._handed_on(expression), known[name]
@@ -218,7 +218,7 @@ class PipelineCheck:
                 )
 
     def _handed_on(self, expression: Expression) -> TensorSpec | None:
-        """Return the tensor that an expression only names, if it does."""
+        """Return the tensor that an expression names; None if it does more than name one."""
         if expression.source is None:
             return None
         if expression.part is None:
@@ -227,7 +227,7 @@ class PipelineCheck:
         return ((given and given.tensors) or {}).get(expression.part)
 
     def _outputs(self) -> tuple[TensorSpec, ...]:
-        """Check the output; return its tensors, or the one that JSON is written in."""
+        """Check the output; return its tensors, or the one tensor that holds the JSON."""
         shapes = self._shapes()
         for where, expression in self.plan.outputs.items():
             read = expression.reads(shapes)
@@ -289,7 +289,7 @@ def shape_of(value: Any) -> Shape:
 
 
 def fits(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
-    """Return whether a tensor of one shape may be one of another; -1 may be any extent."""
+    """Return whether a tensor of one shape may have another; -1 stands for any extent."""
     return len(shape) == len(wanted) and all(
         -1 in (own, other) or own == other for own, other in zip(shape, wanted, strict=True)
     )

@@ -49,18 +49,18 @@ class PipelineDefinition:
         )
 
     def input_shapes(self) -> Mapping[str, Shape]:
-        """Return what is known of each input before a run."""
+        """Return what is known of each input's shape before a run."""
         if self.task is not None:
             return input_shapes(self.task)
         return dict.fromkeys((spec.name for spec in self.inputs), SCALAR)
 
     def says(self, name: str) -> bool:
-        """Return whether an input is what a call of the task says beside its input."""
+        """Return whether an input is what a call of the task has beside its main input."""
         return self.task is not None and name in (PARAMETERS, MESSAGES)
 
     @property
     def writer(self) -> str | None:
-        """What names the step whose model writes the answer, of a pipeline of text-generation."""
+        """The name of the step that writes the answer; None unless the task is text-generation."""
         writes = self.task == TEXT_GENERATION and isinstance(self.output, str)
         return str(self.output).strip() if writes else None
 

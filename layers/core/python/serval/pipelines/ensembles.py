@@ -1,4 +1,4 @@
-"""Several models in the place of one: ``any_of``, ``all_of``, ``split`` and ``cascade`` as parts.
+"""Several models instead of one: ``any_of``, ``all_of``, ``split`` and ``cascade`` as parts.
 
 ::
 
@@ -76,7 +76,7 @@ def make_parts(
 
 
 def cache_seconds(step: Mapping[str, Any]) -> int | None:
-    """Return how long answers to a step are kept; None: they are not."""
+    """Return for how long a step's answers are kept; None if they are not kept."""
     section: Mapping[str, Any] = step.get("cache") or {}
     return section.get("ttl_seconds")
 
@@ -96,14 +96,14 @@ def _cascade(asked: Sequence[dict[str, Any]], until: str) -> list[StepDefinition
 
 
 def insufficient(until: str, part: str) -> str:
-    """Write the condition that a part was asked, and that its answer does not do."""
+    """Write the condition that a part was asked, and that its answer is not good enough."""
     wrong = '$error("until gives no truth value")'
     checked = f'($does := ({until}\n); $type($does) = "boolean" ? $does = false : {wrong})'
     return f"($answer := {part}; $exists($answer) ? {checked} : false)"
 
 
 def combination(combine: str, parts: Sequence[tuple[str, str]]) -> str:
-    """Write what the answers of parts are combined to; each part comes with its model."""
+    """Write the expression that combines the answers of parts, each given with its model."""
     if combine not in COMBINED:
         listed = ", ".join(f'{{"model": "{model}", "answer": {name}}}' for name, model in parts)
         return f"($answers := [([{listed}][$exists(answer)])]; {expect_answers()}; ({combine}\n))"
@@ -123,7 +123,7 @@ def combination(combine: str, parts: Sequence[tuple[str, str]]) -> str:
 
 
 def expect_answers() -> str:
-    """Write the check that there is an answer."""
+    """Write the expression that fails unless there is an answer."""
     return '$count($answers) = 0 ? $error("none of its models answered")'
 
 
@@ -133,7 +133,7 @@ def _divide(weights: Sequence[int]) -> list[Draw]:
 
 
 def draw_number(pipeline: str, step: str, total: int, inputs: "Sequence[Tensor]") -> int:
-    """Draw the number of a request for a split, 0 or more and less than ``total``.
+    """Draw a request's number for a split, from 0 to less than ``total``.
 
     Every engine draws the same for the same inputs, in the order of the definition, whichever
     version of the pipeline they meet.

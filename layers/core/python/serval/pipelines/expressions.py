@@ -22,7 +22,7 @@ PLAIN = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)(?:\.(?:([A-Za-z_][A-Za-z0-9_]*)
 
 
 class ExpressionWrong(Exception):
-    """An expression is none, or could not be evaluated."""
+    """An expression cannot be parsed or evaluated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Read:
     whole: frozenset[str]
     """Inputs and steps that are read as a whole."""
     parts: frozenset[tuple[str, str]]
-    """Steps with an output of theirs that is read."""
+    """Steps, each with one of its outputs that is read."""
     shape: Shape
     mistakes: tuple[str, ...]
 
@@ -48,12 +48,12 @@ class Expression:
 
     text: str
     source: str | None = None
-    """The input or step that it only names; None: there is more to it."""
+    """The input or step, if the expression only names one; None if it does more."""
     part: str | None = None
     """The output of the step that it names."""
     parsed: "BoundedJsonata | None" = None
     written: str | None = None
-    """The text in the file that this was made of, which messages show; None: the same."""
+    """The text in the file that this was made from, for messages; None if it is the same."""
 
     @property
     def shown(self) -> str:
@@ -61,7 +61,7 @@ class Expression:
         return self.written or self.text
 
     def reads(self, known: Mapping[str, Shape]) -> Read:
-        """Find what it reads, given the shapes of inputs and steps."""
+        """Find what the expression reads, given the shapes of inputs and steps."""
         if self.source is None:
             # Imported for an expression that is one.
             from serval.pipelines.reading import Reading
@@ -81,7 +81,7 @@ class Expression:
             return Read(names, frozenset(), ANY, (str(mistake),))
 
     def evaluate(self, data: Mapping[str, Any]) -> Any:
-        """Evaluate it over the values of inputs and steps, which must be JSON's.
+        """Evaluate the expression over the values of inputs and steps, which must be JSON.
 
         Raises
         ------
@@ -109,7 +109,7 @@ class Expression:
 
 
 def parse_written(text: str, written: str) -> Expression:
-    """Parse an expression that was made of one in the file, once that one is one by itself.
+    """Parse an expression made from one in the file, after checking the one in the file.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def parse_expression(text: str) -> Expression:
 
 
 def parse_jsonata(text: str) -> "BoundedJsonata":
-    """Parse JSONata; raise ``ExpressionWrong`` where it is none."""
+    """Parse JSONata; raise ``ExpressionWrong`` if it is not JSONata."""
     # Imported for an expression that is one.
     from serval.pipelines.jsonata_engine import BoundedJsonata
 

@@ -18,16 +18,16 @@ from jsonata.utils import Utils  # noqa: E402
 sys.setrecursionlimit(_LIMIT)
 
 MOST_SECONDS = 0.25
-"""Of one evaluation, of this thread: a machine that is busy with others fails no pipeline."""
+"""Of one evaluation, in this thread's own time: a busy machine fails no pipeline."""
 MOST_DEPTH = 100
 """Of nodes that are evaluated within each other."""
 MOST_ITEMS = 100_000
 MOST_CHARACTERS = 1_000_000
-"""Of a list and of a text that an expression makes on its way."""
+"""Of a list, and of a text, that an expression makes on the way."""
 
 
 class LimitExceeded(Exception):
-    """An evaluation took more than it may."""
+    """An evaluation went over a limit."""
 
 
 class BoundedJsonata(Jsonata):  # type: ignore[misc]
@@ -35,7 +35,7 @@ class BoundedJsonata(Jsonata):  # type: ignore[misc]
 
     clock: Callable[[], float] = time.perf_counter
     processor: Callable[[], float] = time.thread_time
-    """Asked only when the other, which is ten times as fast, says that the time may be over."""
+    """Asked only when the other clock, ten times as fast, says that the time may be over."""
     _until = 0.0
     _processor_until = 0.0
     _depth = 0
@@ -63,7 +63,7 @@ class BoundedJsonata(Jsonata):  # type: ignore[misc]
         return result
 
     def validate_arguments(self, function: Any, arguments: Any, context: Any) -> Any:
-        """Return what a function is called with, unless its text would be too long."""
+        """Return the arguments of a function, unless its result would be too long a text."""
         found = super().validate_arguments(function, arguments, context)
         check_growth(getattr(function, "function_name", None), found)
         return found
@@ -76,14 +76,14 @@ class BoundedJsonata(Jsonata):  # type: ignore[misc]
 
 
 class Nothing:
-    """What an expression gives that finds nothing."""
+    """The value of an expression that finds nothing."""
 
 
 NOTHING = Nothing()
 
 
 def check_growth(function: str | None, arguments: Any) -> None:
-    """Refuse a call that would make a long text of two short ones, before it is made."""
+    """Refuse a call, before it is made, that would make a text too long."""
     if function == "join" and arguments and isinstance(arguments[0], list):
         texts, separator = arguments[0], arguments[1] if len(arguments) > 1 else None
         check_length(sum(map(len, texts)) + len(separator or "") * len(texts))
@@ -107,7 +107,7 @@ def check_size(value: Any) -> None:
 
 
 def plain_json(value: Any) -> Any:
-    """Return a result as JSON's own values.
+    """Return a result as plain JSON values.
 
     Raises
     ------

@@ -43,7 +43,7 @@ class StepVersions(Protocol):
 
     @property
     def with_cache(self) -> Callable[[Loaded, int, str, dict[str, "Outcome"]], Loaded]:
-        """Has a version's answers kept for some seconds, and notes what comes of it by a name."""
+        """Keeps a version's answers for some seconds, and notes hits and misses by a name."""
 
     @property
     def count_failed_steps(self) -> Callable[[str, Collection[str]], object]:
@@ -52,7 +52,7 @@ class StepVersions(Protocol):
 
 @dataclass(slots=True)
 class PipelineModel:
-    """A loaded pipeline, whose steps' versions are loaded beside it."""
+    """A loaded pipeline; the versions of its steps are loaded beside it."""
 
     record: ModelVersion
     plan: PipelinePlan
@@ -159,7 +159,7 @@ class PipelineModel:
             yield run
 
     def run_each(self, calls: Sequence[Sequence[Tensor]]) -> list[PipelineRun]:
-        """Run on several calls, up to the step whose model writes the answer if there is one."""
+        """Run several calls, up to the step that writes the answer if there is one."""
         return list(self._runs(calls))
 
     def count_failure(self, step: str) -> None:
@@ -184,7 +184,7 @@ class PipelineModel:
         return run
 
     def bind(self, planned: PlannedStep) -> tuple[Loaded, BoundStep]:
-        """Return the version that a step calls now, loading it if need be, and how it does."""
+        """Return the version that a step calls now, loading it if need be, and how to call it."""
         step = planned.step
         model = step.model or ""
         version = step.version or self.stable(model)

@@ -56,7 +56,7 @@ def find_wanted(
     outputs: Mapping[str, Read],
     fallbacks: Mapping[str, str],
 ) -> Wanted:
-    """Find the outputs of steps, of what stands in for them, and of their parts that are read."""
+    """Find which outputs of steps, of their stand-ins and of their parts are read."""
     reads = [*outputs.values(), *(read for step in steps.values() for read in _reads(step))]
     wanted = {name: _read_of(name, reads) for name in steps if name not in fallbacks}
     for fallback in fallbacks:

@@ -36,7 +36,7 @@ class PipelinePlan:
 
     definition: PipelineDefinition
     steps: Mapping[str, PlannedStep]
-    """Every step, those that only stand in for another too."""
+    """Every step, including those that only stand in for another."""
     waves: tuple[tuple[str, ...], ...]
     """Names of steps that do not depend on each other; each wave needs those before it."""
     outputs: Mapping[str, Expression]
@@ -143,7 +143,7 @@ def _plan_step(
 
 
 def _parse(definition: PipelineDefinition, place: str, reasons: list[str]) -> dict[str, Expression]:
-    """Parse the output; of a task that answers with a list, nothing found is a list of nothing."""
+    """Parse the output; for a task that answers with a list, nothing found is an empty list."""
     rule = ANSWER_RULES.get(definition.task or "")
     in_list = rule is not None and rule.is_list
     parsed = {}

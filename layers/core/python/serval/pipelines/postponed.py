@@ -7,7 +7,7 @@ from serval.pipelines.steps import MapDefinition
 
 
 class StepPostponed(Exception):
-    """What a step has asked is not answered yet: it is to be run again.
+    """What a step has asked is not answered yet, so the step must run again later.
 
     Attributes
     ----------
@@ -23,7 +23,7 @@ class StepPostponed(Exception):
 
 
 class PostponedItems:
-    """Lets the items of a map ask together, as many as it does at once."""
+    """Lets the items of a map ask together, as many as may run at once."""
 
     def __init__(self, each: MapDefinition | None) -> None:
         self._limit = each.limit if each else 1

@@ -18,7 +18,7 @@ FUNCTIONS = frozenset((
     "merge", "reverse", "each", "error", "assert", "type", "sort", "distinct", "base64encode",
     "base64decode", "encodeUrlComponent", "encodeUrl", "decodeUrlComponent", "decodeUrl",
 ))  # fmt: skip
-"""Those that give the same everywhere, and do not grow without bound."""
+"""Functions whose results are the same everywhere and do not grow without bound."""
 NOT_TAKEN = {
     "regex": "a regular expression",
     "wildcard": "a wildcard ('*')",
@@ -42,7 +42,7 @@ class Reading:
     whole: set[str] = field(default_factory=set)
     """Names that are read as a whole."""
     parts: set[tuple[str, str]] = field(default_factory=set)
-    """Names with the only field of them that is read."""
+    """Names, each with one of its fields that is read."""
     mistakes: list[str] = field(default_factory=list)
 
     @property
@@ -219,7 +219,7 @@ class Reading:
 
 
 AT_ROOT = object()
-"""Stands for the shape of everything: the inputs and the steps by their names."""
+"""Stands for the shape of everything: inputs and steps, by name."""
 Visit = Callable[[Reading, Any, Any, Scope], Shape]
 VISITS: Mapping[str, Visit] = {
     "path": Reading._visit_path,

@@ -36,7 +36,7 @@ MOST_ITEMS = 1000
 
 
 class StepGoneWrong(Exception):
-    """A step failed in a way that no error of a model says."""
+    """A step failed for a reason of its own, not for an error of its model."""
 
 
 class WithinStep(Exception):
@@ -134,7 +134,7 @@ class PipelineRun:
         return found
 
     def _each(self, planned: PlannedStep, before: float, loading: float) -> Value:
-        """Do a step for each item of its list; return the list of its answers."""
+        """Run a step for each item of its list; return the list of answers."""
         items, name = self.given.evaluate_at(planned, "map"), planned.item or ""
         if len(items) > MOST_ITEMS:
             raise StepGoneWrong(f"map: {len(items)} items given, at most {MOST_ITEMS} allowed")
@@ -190,7 +190,7 @@ class PipelineRun:
         return found
 
     def _is_left_out(self, planned: PlannedStep, part: PlannedStep) -> bool:
-        """Return whether a part is not for this request, or not needed."""
+        """Return whether a part need not run: it is not for this request, or not needed."""
         step, draw = part.step, part.step.draw
         if step.unless is not None and step.unless in self.given.values:
             return True
@@ -269,7 +269,7 @@ class PipelineRun:
         return InferenceFailed(record.model, record.version, problem)
 
     def is_of_caller(self, planned: PlannedStep, error: Exception) -> bool:
-        """Return whether a step's error is the caller's, whose inputs alone it reads."""
+        """Return whether a step's error is the caller's: it reads the caller's inputs only."""
         refused = isinstance(_cause_of(error), InvalidRequest)
         return refused and planned.reads <= self.given.inputs.keys()
 
@@ -284,7 +284,7 @@ def _name_of(part: PlannedStep) -> str:
 
 
 def _failure_of(part: PlannedStep, error: Exception, failed: Mapping[str, Exception]) -> Exception:
-    """Return the error of a part, with those of parts that had been left out for theirs."""
+    """Return the error of a part, with the errors of parts left out before it."""
     if not failed:
         return WithinStep(_name_of(part), error) if part.step.model else error
     causes = "; ".join(f"{named}: {cause}" for named, cause in failed.items())

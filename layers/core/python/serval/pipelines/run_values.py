@@ -1,4 +1,4 @@
-"""What the steps of one run have given, as the next ones take it: tensors, JSON, or words."""
+"""The values that the steps of a run have given, in the form that the next step takes."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ class Value:
     specs: Mapping[str, TensorSpec] = field(default_factory=dict)
 
     def as_json(self, wanted: Collection[str] | None) -> Any:
-        """Return it as JSON: of tensors an object, of those that are wanted."""
+        """Return it as JSON; tensors become an object, which has those that are wanted."""
         if self.tensors is None:
             return self.json
         return {
@@ -73,7 +73,7 @@ class RunValues:
         return Tensor(spec.name, found.datatype, found.array)
 
     def word(self, expression: Expression, read: Read | None) -> tuple[Any, bool]:
-        """Return what a task is given: a tensor, or JSON; and whether it is a list."""
+        """Return what a task gets, a tensor or JSON, and whether it is a list."""
         found = self.handed_on(expression)
         if found is None:
             value = self.evaluate(expression, read)
@@ -103,7 +103,7 @@ class RunValues:
         return self.evaluate(planned.expressions[place], planned.reading[place])
 
     def evaluate_output(self) -> Any:
-        """Return the answer in JSON; None if it is a step's that was skipped.
+        """Return the answer in JSON; None if it comes from a step that was skipped.
 
         Raises
         ------
@@ -147,7 +147,7 @@ class RunValues:
                 found[each] = self._view(name, each, value.tensors[each])
 
     def _view(self, name: str, part: str | None, tensor: Tensor) -> Any:
-        """Return a tensor as JSON, which is made once in a run."""
+        """Return a tensor as JSON; a run converts it once."""
         key = name, part or ""
         if key not in self._views:
             if part is None and is_json(self.plan.definition.task, name):

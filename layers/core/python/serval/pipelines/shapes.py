@@ -46,7 +46,7 @@ ANSWERS: Mapping[str, Shape] = {
 
 
 class NoSuchField(Exception):
-    """A path leads to what cannot be there."""
+    """A path leads to something that cannot be there."""
 
 
 def field_of(shape: Shape, name: str, where: str) -> Shape:
@@ -69,7 +69,7 @@ def field_of(shape: Shape, name: str, where: str) -> Shape:
 
 
 def merge(one: Shape, other: Shape) -> Shape:
-    """Return the shape of what is one of two things."""
+    """Return the shape of a value that is one of two."""
     if one is None or other is None:
         return ANY
     shared = one.keys() & other.keys()

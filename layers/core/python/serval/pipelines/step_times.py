@@ -1,4 +1,4 @@
-"""What the steps of a run took and asked, which failed, and what of it was there already."""
+"""What the steps of a run took and asked, which failed, and which answers had been kept."""
 
 import time
 from collections.abc import Callable
@@ -27,16 +27,16 @@ class StepTimes:
     versions: dict[str, str] = field(default_factory=dict)
     """Step or part → the version that it asked."""
     cached: "dict[str, Outcome]" = field(default_factory=dict)
-    """Step or part whose answers are kept → what came of that."""
+    """Step or part whose answers are kept → hit, miss or bypass."""
     failed: tuple[str, ...] = ()
     """Steps that failed, or one of whose models did, even if something stood in for them."""
     spans: list[StepSpan] = field(default_factory=list)
-    """The same steps by the clock on the wall; of several runs, those of each."""
+    """The same steps by wall-clock time, for each of several runs."""
     now: Callable[[], float] = time.time
     _nested_hit: bool = False
 
     def note(self, step: str, taken_ms: float) -> None:
-        """Note what a step took that ends now."""
+        """Note the time of a step that ends now."""
         ended = self.now()
         self.steps_ms.append((step, taken_ms))
         self.spans.append(StepSpan(step, ended - taken_ms / 1e3, ended))
@@ -56,7 +56,7 @@ class StepTimes:
         self.add_nested(other)
 
     def add_nested(self, nested: "StepTimes") -> None:
-        """Add those of a pipeline that is a step, as far as they are not that one's own."""
+        """Add those of a nested pipeline that count for the pipeline around it, too."""
         self.load_ms += nested.load_ms
         self._nested_hit |= nested.has_hit
 

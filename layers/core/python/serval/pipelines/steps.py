@@ -15,7 +15,7 @@ class MapDefinition:
     """A step that is done for each item of a list; its answer is the list of the answers."""
 
     items: str
-    """An expression in brackets, so that it gives a list: of one item, of one; of none, of none."""
+    """An expression in brackets, so that it gives a list for a single value and for nothing."""
     item: str
     """The name by which the step's other expressions read the item."""
     limit: int
@@ -56,12 +56,12 @@ class StepDefinition:
     """The step that answers if this one fails."""
     has_value: bool = False
     value: Any = None
-    """What stands for the answer if the step fails."""
+    """What replaces the answer if the step fails."""
     timeout_seconds: float | None = None
     cache_seconds: int | None = None
     """How long its model's answers are kept; None: as the model says."""
     skips_failure: bool = False
-    """Of a part: if it fails, it is skipped, and its failure told if the step fails."""
+    """Of a part: if it fails, it is skipped; if the step fails, too, the error names it."""
     unless: str | None = None
     """Of a part: it is skipped if this part before it has answered."""
     draw: Draw | None = None

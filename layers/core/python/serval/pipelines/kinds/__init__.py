@@ -1,1 +1,1 @@
-"""Kinds of models that steps ask otherwise than by tensors."""
+"""Kinds of models that steps ask by other means than tensors."""

@@ -1,4 +1,4 @@
-"""A step whose model is a handler, or a server of such: it is given a body, and answers in JSON."""
+"""A step that asks a handler, or a server like one: it sends a body, and gets JSON."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A step whose model has a task: it is asked in the task's words, and answers in JSON."""
+"""A step whose model has a task: it asks in the task's words, and gets JSON."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ from serval.tasks.tensors import read_call
 
 
 def answer_task(loaded: Loaded, given: Mapping[str, tuple[Any, bool]], times: StepTimes) -> Any:
-    """Ask a version's task; one answer for one input, a list for a list.
+    """Ask a version's task; return one answer for one input, and a list for a list.
 
     Parameters
     ----------

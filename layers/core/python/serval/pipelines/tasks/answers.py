@@ -1,4 +1,4 @@
-"""What a pipeline of a task has to answer to one input: what a model of the task does."""
+"""What a pipeline of a task must answer to one input: the same as a model of the task."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Check = Callable[[Any, str], None]
 
 
 class AnswerWrong(ExpressionWrong):
-    """An answer is not the task's: where in it, what is there, and what is expected."""
+    """An answer does not fit the task; says where, what was given and what is expected."""
 
     def __init__(self, where: str, value: Any, expected: str) -> None:
         at = f"{where}: " if where else ""
@@ -34,7 +34,7 @@ def number(value: Any, where: str) -> None:
 
 
 def numbers(value: Any, where: str) -> None:
-    """Expect a list of numbers, or lists of such."""
+    """Expect a list of numbers, nested or not."""
     if not isinstance(value, list):
         raise AnswerWrong(where, value, "a list of numbers")
     for index, each in enumerate(value):
@@ -50,7 +50,7 @@ def value_of_row(value: Any, where: str) -> None:
 
 
 def members(**checks: Check) -> Check:
-    """Make the check of an object that has at least these members."""
+    """Make a check that an object has at least these members."""
     named = ", ".join(checks)
 
     def check(value: Any, where: str) -> None:
@@ -66,18 +66,18 @@ def members(**checks: Check) -> Check:
 
 @dataclass(frozen=True, slots=True)
 class AnswerRule:
-    """What one answer of a task is."""
+    """The form of one answer of a task."""
 
     item: Check
     fields: tuple[str, ...] = ()
-    """Members that the answer, or each item of it, has to have."""
+    """Members that the answer, or each of its items, must have."""
     is_list: bool = False
-    """Whether it is a list; one item is a list of it, as JSONata has it."""
+    """Whether it is a list; as in JSONata, a single item counts as a list of one."""
     may_be_list: bool = False
-    """Whether a list of such is an answer, too."""
+    """Whether a list of such answers is an answer, too."""
 
     def check(self, answer: Any) -> Any:
-        """Return an answer that is the task's.
+        """Return an answer once it fits the task.
 
         Raises
         ------
@@ -144,7 +144,7 @@ ANSWER_RULES: Mapping[str, AnswerRule] = {
 
 
 def check_answer(task: str, answer: Any) -> Any:
-    """Return what a pipeline answers, if that is what the task answers to one input.
+    """Return the answer of a pipeline, if the task could answer one input with it.
 
     Raises
     ------

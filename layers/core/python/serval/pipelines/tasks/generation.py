@@ -1,6 +1,6 @@
-"""A pipeline as a model of text-generation: steps prepare what the last one's model goes on with.
+"""A pipeline as a model of text-generation: steps prepare the prompt of the last step's model.
 
-So answers and streams are that model's, and OpenAI's API asks it, too.
+Answers and streams are that model's, in OpenAI's API, too.
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ from serval.tasks.task import InputKind, Task
 
 
 class PreparingPipeline(Protocol):
-    """A pipeline that runs up to the step whose model writes."""
+    """A pipeline that runs up to the step that writes."""
 
     times: StepTimes
     """Of the last runs."""
@@ -46,7 +46,7 @@ class PreparingPipeline(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PipelineGeneration:
-    """Text that a model writes after what the steps before it have prepared."""
+    """Text that a model writes after a prompt that the steps before it have prepared."""
 
     takes: ClassVar[InputKind] = "text"
     accepts: ClassVar[frozenset[str]] = known_parameters(TEXT_GENERATION)
@@ -54,7 +54,7 @@ class PipelineGeneration:
 
     pipeline: PreparingPipeline
     step: PlannedStep
-    """The one whose model writes."""
+    """The step that writes."""
 
     def answer(self, inputs: Sequence[Any], parameters: Parameters) -> list[Any]:
         """Answer texts; those with the same parameters are one batch of the model that writes."""
@@ -69,7 +69,7 @@ class PipelineGeneration:
     def prepare(
         self, texts: Sequence[Any], parameters: Parameters, messages: Messages = ()
     ) -> Iterator[PreparedTexts]:
-        """Prepare texts; raise what goes wrong within as this pipeline's error, as ``answer``."""
+        """Prepare texts; raise errors of the block as this pipeline's, as ``answer`` does."""
         with self._ask(texts, parameters, messages) as (_, found):
             yield found
 
@@ -77,9 +77,9 @@ class PipelineGeneration:
     def _ask(
         self, texts: Sequence[Any], parameters: Parameters, messages: Messages
     ) -> Iterator[tuple[Task, PreparedTexts]]:
-        """Run the steps before the last; then its model is asked, which is timed as that step.
+        """Run all steps but the last, and time the block as the last step.
 
-        The task that is yielded looks its answers up, if the model has a cache.
+        If the model has a cache, the yielded task looks up its answers.
         """
         check_parameters(TEXT_GENERATION, parameters)
         check_inputs(TEXT_GENERATION, texts)
@@ -116,7 +116,7 @@ def _tensors(
 
 
 def _writer_of(loaded: Loaded) -> TextGeneration:
-    """Return the task that writes, which no cache stands before."""
+    """Return the task that writes, without a cache before it."""
     task = loaded.own_task
     if not isinstance(task, TextGeneration):
         record = loaded.record
@@ -128,7 +128,7 @@ def _writer_of(loaded: Loaded) -> TextGeneration:
 
 
 def _read_prompt(task: TextGeneration, run: PipelineRun, bound: BoundStep) -> PreparedText:
-    """Return what a run gives the model that writes."""
+    """Return the prompt that a run has prepared, and the parameters that go with it."""
     given = {spec.name: run.given.word(each, read) for spec, _, each, read in bound.inputs}
     payload = read_words(task, given)
     [text, *more] = payload.inputs
@@ -139,7 +139,7 @@ def _read_prompt(task: TextGeneration, run: PipelineRun, bound: BoundStep) -> Pr
 
 
 def _is_about_call(error: Exception, chosen: set[str]) -> bool:
-    """Return whether an error is about what the caller chose, and not the step."""
+    """Return whether an error is about the caller's own choice, and not the step's."""
     if isinstance(error, InvalidParameter):
         length = {*LENGTHS, NEW_TOKENS} if NEW_TOKENS in chosen else set()
         return error.name not in chosen | length

@@ -1,8 +1,7 @@
 """What a pipeline of a task takes: one input of the task, under its name, and the parameters.
 
-A list of inputs is a run of the pipeline for each. As all inputs of pipelines they are tensors,
-here BYTES [1]; expressions read ``args``, ``parameters`` and ``messages`` as the JSON that they
-are.
+For a list of inputs the pipeline runs once for each. Like all inputs of pipelines these are
+tensors, here BYTES [1]; expressions read ``args``, ``parameters`` and ``messages`` as JSON.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,7 @@ from serval.models.task_signature import MESSAGES, NAMES, PARAMETERS, TAKES, TEX
 from serval.pipelines.shapes import ANY, SCALAR, Shape
 
 JSON_INPUTS = frozenset((NAMES["arguments"], PARAMETERS, MESSAGES))
-"""Inputs that expressions read as the JSON that they are."""
+"""Inputs that expressions read as JSON."""
 MESSAGE: Shape = {"role": SCALAR, "content": SCALAR}
 MEMBERS: Mapping[str, Sequence[str]] = {
     "question-answering": ("question", "context"),
@@ -29,12 +28,12 @@ def task_inputs(task: str) -> tuple[TensorSpec, ...]:
 
 
 def input_shapes(task: str) -> Mapping[str, Shape]:
-    """Return what is known of each input before a run."""
+    """Return what is known of each input's shape before a run."""
     args: Shape = dict.fromkeys(MEMBERS[task], SCALAR) if task in MEMBERS else ANY
     known: Mapping[str, Shape] = {NAMES["arguments"]: args, PARAMETERS: ANY, MESSAGES: MESSAGE}
     return {spec.name: known.get(spec.name, SCALAR) for spec in task_inputs(task)}
 
 
 def is_json(task: str | None, name: str) -> bool:
-    """Return whether expressions read an input as the JSON that it is, and not as a tensor."""
+    """Return whether expressions read an input as JSON, and not as a tensor."""
     return task is not None and name in JSON_INPUTS

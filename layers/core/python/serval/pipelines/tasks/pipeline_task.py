@@ -1,4 +1,4 @@
-"""A pipeline as the task that it stands for: it is asked once for each input."""
+"""A pipeline as the task that it stands for; it runs once for each input."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class PipelineTask:
         return answers_in_list(self.name)
 
     def answer(self, inputs: Sequence[Any], parameters: Parameters) -> list[Any]:
-        """Answer inputs of the kind ``takes``, by a run each."""
+        """Answer inputs of the kind ``takes``, each by a run of its own."""
         check_parameters(self.name, parameters)
         check_inputs(self.name, inputs)
         takes = self.takes

@@ -1,4 +1,4 @@
-"""The inputs of one run of a pipeline of a task, where tensors are."""
+"""The inputs of one run of a pipeline of a task, as tensors."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from serval.pipelines.tasks.inputs import task_inputs
 from serval.protocol.binary_tensors import bytes_array
 
 WITHOUT: Mapping[str, bytes] = {PARAMETERS: b"{}", MESSAGES: b"[]"}
-"""Input → what it is where a call has none."""
+"""Input → its value if a call has none."""
 
 
 def complete_inputs(task: str | None, tensors: Sequence[Tensor]) -> Mapping[str, Tensor]:
@@ -35,7 +35,7 @@ def complete_inputs(task: str | None, tensors: Sequence[Tensor]) -> Mapping[str,
 
 
 def read_json(tensor: Tensor) -> Any:
-    """Read an input that is JSON; raise ``InvalidTensor`` if what a caller sent is no object."""
+    """Read an input that is JSON; raise ``InvalidTensor`` if a caller sent no object."""
     if tensor.name == MESSAGES:  # which no caller sends as a tensor
         return json.loads(tensor.array[0])
     # Imported for an expression that reads one.

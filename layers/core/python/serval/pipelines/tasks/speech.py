@@ -1,4 +1,4 @@
-"""A pipeline as a model of speech: its output is a waveform, and its answer the file of that."""
+"""A pipeline as a model of speech: its output is a waveform, its answer a sound file of it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ class PipelineSpeech:
         waves: Sequence[Tensor],
         outputs: Sequence[TensorSpec],
     ) -> list[Tensor]:
-        """Return those outputs that are wanted, of waveforms that are there."""
+        """Return the wanted outputs for waveforms that a run has given."""
         return [
             waves[0]
             if spec.name != ANSWERS

@@ -1,4 +1,4 @@
-"""The step of a pipeline of text-generation that writes the answer: what it may have."""
+"""What the step that writes the answer of a pipeline of text-generation may have."""
 
 from collections.abc import Iterator, Mapping
 
@@ -10,7 +10,7 @@ from serval.pipelines.steps import StepDefinition
 def writer_reasons(
     definition: PipelineDefinition, steps: Mapping[str, PlannedStep]
 ) -> Iterator[str]:
-    """List why what ``output`` names cannot write the answer, or is not the last to run."""
+    """List why the step in ``output`` cannot write the answer, or does not run last."""
     name = definition.writer
     if name is None:
         return
@@ -32,7 +32,7 @@ def writer_reasons(
 
 
 def _keys_of_whole_answers(step: StepDefinition) -> Iterator[str]:
-    """Yield the keys of a step that only an answer as a whole could keep to."""
+    """Yield the keys of a step that need a whole answer, and so no stream."""
     given = {
         "when": step.when is not None,
         "map": step.each is not None,

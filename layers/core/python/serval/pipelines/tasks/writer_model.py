@@ -1,4 +1,4 @@
-"""What is checked of the model that writes the answer of a pipeline of text-generation."""
+"""The checks of the model that writes the answer of a pipeline of text-generation."""
 
 from collections.abc import Iterator, Mapping
 
@@ -14,7 +14,7 @@ from serval.tasks.parameters import describe_known
 def model_reasons(
     planned: PlannedStep, record: ModelVersion, shapes: Mapping[str, Shape]
 ) -> Iterator[str]:
-    """List why a version cannot write the answer, given what is known of inputs and steps."""
+    """List why a version cannot write the answer, given the shapes of inputs and steps."""
     place = place_of(planned.step)
     if record.task != TEXT_GENERATION or record.runtime == PIPELINE:
         has = f"the task {record.task!r}" if record.task else "no task"

@@ -1,4 +1,4 @@
-"""What a body of OpenAI's API may say, as far as that is the same for every model of a task."""
+"""The rules for bodies of OpenAI's API that are the same for every model of a task."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +17,7 @@ WRITTEN = OWN_SETTINGS | {"n"}
 LENGTHS = ("max_completion_tokens", "max_tokens")
 """What bounds an answer, by the name that goes first."""
 CHOSEN = OWN_SETTINGS | {NEW_TOKENS}
-"""What a pipeline may choose in the place of its callers, who speak this API or the task's."""
+"""What a pipeline may set instead of its callers, who use this API or the task's."""
 CHAT = WRITTEN | {"chat_template_kwargs", "logprobs", *LENGTHS, "messages", "top_logprobs"}
 COMPLETION = WRITTEN | {"best_of", "echo", "logprobs", "max_tokens", "prompt"}
 EMBEDDINGS = (known_parameters("feature-extraction") - {"normalize"}) | {"encoding_format", "input"}
@@ -26,7 +26,7 @@ FORMS = ("float", "base64")
 
 
 def check_body(operation: str, body: Mapping[str, Any], head: AnswerHead) -> None:
-    """Refuse what no model answers, as the models do; texts and messages are theirs to judge.
+    """Refuse what every model would refuse; only a model can check texts and messages.
 
     Raises
     ------

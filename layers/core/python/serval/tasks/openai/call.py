@@ -95,7 +95,7 @@ class OpenAICall:
         return cls(operation, str(given.get("model")), str(given.get("id")), moment, body)
 
     def head(self, record: ModelVersion) -> AnswerHead:
-        """Return what a version's answer says of itself."""
+        """Return the head of a version's answer."""
         is_handler = record.takes_bodies
         return AnswerHead(
             self.id, self.created, record.model, record.version, record.task, is_handler
@@ -161,7 +161,7 @@ def open_call(
     seed: int,
     begun: Sequence[int],
 ) -> "OneText":
-    """Open the text that a call asks for, which came as an element of a tensor.
+    """Open the text that a call, sent as an element of a tensor, asks for.
 
     Parameters
     ----------

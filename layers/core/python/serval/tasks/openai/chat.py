@@ -182,7 +182,7 @@ def _read_part(where: str, part: Any) -> str:
 
 
 def _top(given: Parameters) -> int | None:
-    """Return how many likely tokens are wanted of each step; None: no probabilities."""
+    """Return how many likely tokens the caller wants for each token; None for none."""
     if given.flag("logprobs", default=False):
         return read_top(given, "top_logprobs")
     if given.get("top_logprobs"):

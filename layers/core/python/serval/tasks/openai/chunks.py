@@ -24,7 +24,7 @@ class ChunkWriter:
     with_usage: bool
     """Whether a last chunk without a choice has the usage; all others have a ``null`` then."""
     with_logprobs: bool
-    """Whether the probabilities of tokens are told."""
+    """Whether chunks have the probabilities of tokens."""
     echo: Callable[[int], str] = lambda _: ""
     """Returns what a completion begins with before anything is written."""
     _index: int = -1

@@ -116,12 +116,12 @@ def _read_completion(
 
 
 def _top(given: Parameters) -> int | None:
-    """Return how many likely tokens are wanted of each step; None: no probabilities."""
+    """Return how many likely tokens the caller wants for each token; None for none."""
     return None if given.get("logprobs") is None else read_top(given, "logprobs")
 
 
 def _echo(task: TextGeneration, wanted: WantedTexts, given: Parameters, index: int) -> str:
-    """Return the prompt of a choice, if it is to be sent back."""
+    """Return the prompt of a choice, if the caller wants it back."""
     if not given.flag("echo", default=False):
         return ""
     return task.tokenizer.decode(wanted.prompts[index // wanted.count], skip_special=True)

@@ -58,7 +58,7 @@ OF_STREAMS = frozenset({"include_obfuscation", "include_usage"})
 
 @dataclass(frozen=True, slots=True)
 class AnswerHead:
-    """What an answer says of itself."""
+    """The fields with which every answer begins."""
 
     id: str
     created: int
@@ -125,12 +125,12 @@ def read_parameters(document: Mapping[str, Any], known: Collection[str]) -> Para
 
 
 def asks_for_stream(document: Mapping[str, Any]) -> bool:
-    """Return whether an answer is wanted in pieces."""
+    """Return whether a body asks for a stream."""
     return document.get(STREAM) is True
 
 
 def asks_for_texts(document: Mapping[str, Any]) -> bool:
-    """Return whether more is wanted than one text after one prompt."""
+    """Return whether a body asks for more than one text after one prompt."""
     prompt = document.get("prompt")
     several = isinstance(prompt, list) and len(prompt) > 1 and not isinstance(prompt[0], int)
     counts = [document.get(name) for name in ("n", "best_of")]
@@ -144,7 +144,7 @@ def asks_beyond_text(document: Mapping[str, Any]) -> bool:
 
 
 def split_stream(document: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
-    """Return what a body says beside the wish for a stream, and whether its end has the usage.
+    """Return a body without its keys about streams, and whether a stream ends with the usage.
 
     Raises
     ------

@@ -17,7 +17,7 @@ from serval.tasks.openai.writing import Texts, WantedTexts, gather
 
 @dataclass(slots=True)
 class OneText:
-    """One text on its way; iterate over it for its tokens, and what each of them tells."""
+    """One text being written; iterate over it for its tokens, and what each of them tells."""
 
     task: TextGeneration
     wanted: WantedTexts
@@ -56,5 +56,5 @@ class OneText:
         return self.task.word(token)
 
     def is_special(self, token: int) -> bool:
-        """Return whether a token is no text."""
+        """Return whether a token stands for no text."""
         return token in self.task.wording.special

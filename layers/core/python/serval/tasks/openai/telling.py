@@ -1,4 +1,4 @@
-"""Choices that are told while they are written: what no later token can change."""
+"""Choices that are sent while they are written, as far as no later token can change them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ from serval.tasks.parameters import Parameters
 def tell(task: TextGeneration, wanted: WantedTexts) -> Iterator[Told]:
     """Write all choices, one after the other, token by token.
 
-    Together, what is told of a choice is what ``write`` returns of it.
+    All that is sent of a choice is together what ``write`` returns of it.
     """
     tries = wanted.count // wanted.repeats
     for at, prompt in enumerate(wanted.prompts):
@@ -31,7 +31,7 @@ def tell(task: TextGeneration, wanted: WantedTexts) -> Iterator[Told]:
 
 @dataclass(slots=True)
 class Telling:
-    """A choice of which tokens come in."""
+    """A choice whose tokens are arriving."""
 
     task: TextGeneration
     stop: Sequence[str]
@@ -49,7 +49,7 @@ class Telling:
         self._cleans = wording.cleans(Parameters())
 
     def add(self, written: WrittenToken) -> Told:
-        """Add a token; return what can be told."""
+        """Add a token; return what can be sent now."""
         token, is_last = written.token, written.token.finish is not None
         self._decoded += self._pieces.add(token.id, last=is_last)
         if token.id not in self.task.wording.special:

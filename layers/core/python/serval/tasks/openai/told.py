@@ -1,6 +1,6 @@
-"""What is told of a text while it is written, and the documents that say so.
+"""What callers learn of a text while it is written, and the documents that say it.
 
-Nothing of the model is needed here: what a fleet writes is told by who has no tokenizer of it.
+Nothing here needs the model: a process without its tokenizer tells what a fleet writes.
 """
 
 from collections import deque
@@ -51,7 +51,7 @@ class WaitingTokens:
         self._begun += len(token.text)
 
     def release(self, told: int) -> list[TokenInWords]:
-        """Return those that begin before a character, each once."""
+        """Return the tokens that begin before a character, each only once."""
         found = []
         while self._waiting and self._waiting[0][0] < told:
             found.append(self._waiting.popleft()[1])

@@ -45,7 +45,7 @@ class WantedTexts:
 
     @property
     def repeats(self) -> int:
-        """How many of them are the same text: all, without chance."""
+        """How many of them are the same text: all, if nothing is sampled."""
         return 1 if self.settings.do_sample else self.count
 
     def usage(self, written: int) -> dict[str, int]:
@@ -99,7 +99,7 @@ def write(task: TextGeneration, wanted: WantedTexts) -> Texts:
 
 
 def gather(task: TextGeneration, wanted: WantedTexts, found: Sequence[list[Continuation]]) -> Texts:
-    """Make choices of what was written after each prompt, each time that it differs."""
+    """Make the choices from what was written after each prompt."""
     settings = wanted.settings
     choices = [_choose(task, one, settings) for tries in found for one in tries * wanted.repeats]
     written = sum(len(one.tokens) for tries in found for one in tries)
@@ -146,7 +146,7 @@ def finish_reason(last: GeneratedToken, stopped_at: int | None) -> str:
 def _tokens_of(
     task: TextGeneration, text: str, tokens: Sequence[WrittenToken]
 ) -> Sequence[WrittenToken]:
-    """Return the tokens that a text is of: neither special ones nor those behind its end."""
+    """Return the tokens of a text, without special ones and those after its end."""
     kept, length = [], 0
     for one in tokens:
         if one.token.id in task.wording.special:
@@ -164,6 +164,6 @@ def read_top(given: Parameters, name: str) -> int:
 
 
 def in_words(task: TextGeneration, written: WrittenToken) -> TokenInWords:
-    """Return a token as answers tell it."""
+    """Return a token as answers show it."""
     top = [(task.word(token), log) for token, log in written.token.top]
     return TokenInWords(written.text, written.token.logprob, top)
