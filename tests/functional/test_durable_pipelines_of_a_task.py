@@ -65,7 +65,7 @@ def test_several_inputs_of_an_upload_end_the_request_at_once(stage: DurableStage
     assert ["step" in event for event in stage.events] == [False, True, False], "no call failed"
 
 
-def test_it_is_a_step_as_its_model_would_be(stage: DurableStage) -> None:
+def test_it_works_as_a_step_like_its_model(stage: DurableStage) -> None:
     publish_pipeline(stage.world.registry, SCORED.replace("name: chain", "name: inner"))
     outer = """
 name: chain

@@ -96,7 +96,7 @@ def test_a_whole_body_is_handed_on_as_it_is(stage: DurableStage) -> None:
 
 
 @pytest.mark.parametrize("text", ["no JSON", "NaN", "[" * 100_000])
-def test_an_answer_that_is_no_json_fails_the_step(stage: DurableStage, text: str) -> None:
+def test_an_answer_that_is_not_json_fails_the_step(stage: DurableStage, text: str) -> None:
     row = ask(stage, POSTS % "", text)
     assert row.status == "failed"
     assert (row.error or "").startswith(
@@ -160,7 +160,7 @@ def test_a_handler_that_takes_too_long_is_given_up(stage: DurableStage) -> None:
     assert child.status == "cancelled"
 
 
-def test_a_body_that_no_event_has_room_for_fails_the_step(stage: DurableStage) -> None:
+def test_a_body_too_large_for_an_event_fails_the_step(stage: DurableStage) -> None:
     row = ask(stage, POSTS % "", "x" * (4 * 2**20 + 1))
     assert "step 'book': " in (row.error or "")
     assert "a body for the handler of model 'shelf', which runs on Lambda" in (row.error or "")

@@ -60,7 +60,7 @@ def test_a_step_that_fails_its_request_is_counted(ready: Bench) -> None:
 
 
 @pytest.mark.parametrize("more", ["{value: 1}", "{step: other}"])
-def test_a_step_for_which_something_stands_in_is_counted(ready: Bench, more: str) -> None:
+def test_a_failed_step_is_counted_even_if_something_stands_in(ready: Bench, more: str) -> None:
     other = "  - {name: other, rule: '1'}" if "step" in more else ""
     publish(ready, f"  - {{name: a, rule: '$error(\"no\")', on_error: {more}}}\n{other}")
     assert ask(ready) == 200
@@ -79,7 +79,7 @@ def test_a_stand_in_that_fails_too_is_counted_as_well(ready: Bench) -> None:
     assert failed_steps(ready.printed) == {"p.a": 1, "p.b": 1}
 
 
-def test_a_step_of_which_a_model_was_left_out_is_counted(ready: Bench) -> None:
+def test_a_step_that_left_out_a_model_is_counted(ready: Bench) -> None:
     publish(ready, "  - {name: a, any_of: [{model: one}, {model: ten}]}", "{y: a.y}")
     lose(ready, "one")
     assert ask(ready) == 200
@@ -142,7 +142,7 @@ def test_a_step_that_fails_a_durable_pipeline_is_counted_once(stage: DurableStag
     assert failed_steps(stage.world.log) == {"chain.b": 1}, "however often it was run"
 
 
-def test_a_step_of_a_durable_pipeline_for_which_something_stands_in_is_counted(
+def test_a_failed_step_of_a_durable_pipeline_is_counted_even_if_something_stands_in(
     stage: DurableStage,
 ) -> None:
     stage.world.broken.add(100.0)

@@ -208,7 +208,7 @@ def test_a_step_is_skipped_unless_its_condition_is_true(ready: Bench) -> None:
     assert answer(say(ready, "mood", "")) == {"asked": False}
 
 
-def test_a_condition_that_is_no_truth_value_is_a_failure(ready: Bench) -> None:
+def test_a_condition_that_is_neither_true_nor_false_is_a_failure(ready: Bench) -> None:
     publish_pipeline(ready.edge, MOOD.replace("{name: mood, ", "{name: mood, when: text, "))
     said = refusal(say(ready, "mood", "bad"), 500)
     assert said.endswith("step 'mood': when: 'text' gives 'bad', no truth value")

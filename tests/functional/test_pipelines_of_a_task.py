@@ -141,7 +141,7 @@ def test_v2_has_the_tensors_of_the_task(ready: Bench) -> None:
     assert labels == ["POSITIVE", "NEGATIVE"]
 
 
-def test_other_protocols_take_it_for_a_model_of_the_task(ready: Bench) -> None:
+def test_other_protocols_treat_it_as_a_model_of_the_task(ready: Bench) -> None:
     v1 = told(at(ready, "/v1/models/mood:predict", {"instances": ["good"]}))
     assert v1["predictions"][0][0]["label"] == "POSITIVE"
     invoked = told(at(ready, "/endpoints/mood/invocations", {"inputs": "bad"}))
@@ -275,7 +275,7 @@ def test_what_cannot_answer_the_task_is_no_version(
     assert said in refused(ready, MOOD.replace(old, new))
 
 
-def test_a_pipeline_of_a_task_is_a_step_as_its_model_would_be(ready: Bench) -> None:
+def test_a_pipeline_of_a_task_works_as_a_step_like_its_model(ready: Bench) -> None:
     outer = MOOD.replace("name: mood", "name: outer").replace("model: sentiment", "model: mood")
     publish_pipeline(ready.edge, outer)
     assert told(ask(ready, {"inputs": "good"}, "outer"))[0][0]["label"] == "POSITIVE"

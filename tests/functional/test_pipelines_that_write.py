@@ -98,7 +98,7 @@ def same_but_for_the_head(mine: Any, theirs: Any) -> bool:
         {"return_full_text": True, "temperature": 0.8, "seed": 3},
     ],
 )
-def test_a_text_is_answered_as_its_model_answers_what_was_prepared(
+def test_a_text_gets_its_models_answer_to_the_prepared_prompt(
     ready: Bench, asked: dict[str, Any]
 ) -> None:
     parameters = {"max_new_tokens": 5, **asked}
@@ -126,7 +126,7 @@ def test_its_tokens_are_streamed_in_the_words_of_the_task(ready: Bench) -> None:
 
 @pytest.mark.parametrize("more", [{}, {"n": 2, "temperature": 0.9, "seed": 1}, {"echo": True}])
 @pytest.mark.parametrize("prompt", ["good", ["good", "bad cat"]])
-def test_completions_are_its_models_after_prepared_prompts(
+def test_completions_are_what_its_model_writes_after_prepared_prompts(
     ready: Bench, prompt: Any, more: dict[str, Any]
 ) -> None:
     prepared = {"good": "Hm: good", "bad cat": "No: bad cat"}
@@ -144,7 +144,7 @@ def test_completions_are_its_models_after_prepared_prompts(
     assert {each["model"] for each in mine} == {"teller"}
 
 
-def test_a_chat_is_prepared_by_the_last_message_of_its_user(ready: Bench) -> None:
+def test_a_chat_is_prepared_from_its_users_last_message(ready: Bench) -> None:
     chat = {"messages": CHAT, "max_completion_tokens": 4, "logprobs": True, "top_logprobs": 2}
     own = {**chat, "messages": [*CHAT[:-1], {"role": "user", "content": "Hm: good"}]}
     reply = post(ready, CHATS, chat)
@@ -214,7 +214,7 @@ def test_the_callers_parameters_may_be_handed_on_as_they_are(ready: Bench) -> No
 CHOOSES = "{text: text, parameters: '{\"max_new_tokens\": $length(text)}'}"
 
 
-def test_texts_with_parameters_of_their_own_are_answered_in_their_order(ready: Bench) -> None:
+def test_texts_with_parameters_of_their_own_are_answered_in_order(ready: Bench) -> None:
     publish_input(ready, CHOOSES)
     texts = ["good", "go", "ok", "bad"]
     found = told(ask(ready, {"inputs": texts, "details": True}))
@@ -252,7 +252,7 @@ def test_a_stream_tells_what_it_loads_for_its_steps(ready: Bench) -> None:
     assert timings == ["load", "infer", "load"]
 
 
-def test_other_protocols_take_it_for_a_model_of_the_task(ready: Bench) -> None:
+def test_other_protocols_treat_it_as_a_model_of_the_task(ready: Bench) -> None:
     [expected] = told(ask(ready, {"inputs": "good", "max_new_tokens": 3}))
     three = {"name": "parameters", "datatype": "BYTES", "shape": [1]}
     tensors = [
@@ -281,7 +281,7 @@ def test_it_is_described_with_its_task(ready: Bench) -> None:
     assert [each["name"] for each in described["steps"]] == ["mood", "opening", "tale"]
 
 
-def test_it_is_a_step_as_a_model_of_its_task_would_be(ready: Bench) -> None:
+def test_it_works_as_a_step_like_a_model_of_its_task(ready: Bench) -> None:
     outer = """
 name: outer
 task: summarization

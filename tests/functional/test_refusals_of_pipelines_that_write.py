@@ -191,7 +191,7 @@ def test_a_caller_who_leaves_a_stream_has_failed_nothing(ready: Bench) -> None:
     assert failed_steps(ready.printed) == {}
 
 
-def test_a_parameter_that_openais_api_lacks_fails_its_calls_alone(ready: Bench) -> None:
+def test_a_parameter_that_openais_api_lacks_fails_only_its_calls(ready: Bench) -> None:
     publish_input(ready, "{text: text, parameters: '$merge([{\"truncate\": 2}])'}")
     assert told(ask(ready, {"inputs": "good", "max_new_tokens": 2}))
     error = error_of(post(ready, COMPLETIONS, {"prompt": "good"}), 400)
@@ -204,7 +204,7 @@ def test_a_model_without_a_template_has_no_chats(ready: Bench) -> None:
     assert error["message"].startswith("pipeline 'teller' has no chats")
 
 
-def test_a_model_that_writes_no_more_fails_the_last_step(ready: Bench) -> None:
+def test_a_model_that_no_longer_writes_fails_the_last_step(ready: Bench) -> None:
     ready.edge.records["gpt", "2"] = replace(ready.edge.records["sentiment", "1"], model="gpt")
     ready.edge.artifacts["gpt", "2"] = ready.edge.artifacts["sentiment", "1"]
     for (model, _, name), content in [*ready.edge.task_files.items()]:
@@ -247,7 +247,9 @@ WRITES = "- {name: tale, model: gpt, input: {text: opening & text}}"
         ("name: opening", "name: messages", "'messages' is the name of an input already"),
     ],
 )
-def test_what_writes_no_text_is_no_version(ready: Bench, old: str, new: str, said: str) -> None:
+def test_a_pipeline_that_cannot_write_is_refused(
+    ready: Bench, old: str, new: str, said: str
+) -> None:
     with pytest.raises(BundleRefused) as caught:
         publish_pipeline(ready.edge, TELLER.replace(old, new))
     assert said in "\n".join(caught.value.reasons)

@@ -239,7 +239,7 @@ def hub_client(stage: LocalStage, name: str) -> InferenceClient:
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
-def test_hugging_face_s_client_takes_a_pipeline_for_a_classifier(
+def test_hugging_face_s_client_treats_a_pipeline_as_a_classifier(
     stage: LocalStage, examples: None, name: str
 ) -> None:
     """The last golden request is one of a picture of nothing, or has a ``top_k``."""
@@ -293,7 +293,7 @@ def test_a_text_becomes_sound_by_v2(client: httpx.Client, examples: None) -> Non
     assert output["data"] == pytest.approx(expected["data"], abs=1e-4)
 
 
-def test_hugging_face_s_client_takes_a_pipeline_s_waveform_for_speech(
+def test_hugging_face_s_client_accepts_a_pipeline_s_waveform_as_speech(
     stage: LocalStage, examples: None
 ) -> None:
     spoken = hub_client(stage, "spoken").text_to_speech("serval")
@@ -301,7 +301,7 @@ def test_hugging_face_s_client_takes_a_pipeline_s_waveform_for_speech(
         assert (sound.getframerate(), sound.getnframes()) == (8000, 2400)
 
 
-def test_clients_of_models_that_write_take_a_pipeline_for_one(
+def test_clients_treat_a_pipeline_that_writes_like_a_model(
     stage: LocalStage, tmp_path: Path
 ) -> None:
     shutil.copytree(RECORDED / "gpt2" / "bundle", tmp_path / "writer")

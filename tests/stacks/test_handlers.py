@@ -169,7 +169,7 @@ def test_shards_may_ask_the_functions_of_handlers_alone(stage: Synthesised) -> N
     assert shard["MemorySize"] == 1769
 
 
-def test_steps_of_pipelines_ask_handlers_by_requests_alone(stage: Synthesised) -> None:
+def test_steps_of_pipelines_ask_handlers_only_by_requests(stage: Synthesised) -> None:
     assert "infer-shelf" in json.dumps(stage.statements("answer"))
     assert "infer-shelf" not in json.dumps(stage.statements("proceed"))
     assert "HANDLERS" not in stage.function("proceed")["Environment"]["Variables"]

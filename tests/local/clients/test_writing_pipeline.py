@@ -58,7 +58,7 @@ def test_a_wrong_parameter_is_refused_by_its_name(client: openai.OpenAI) -> None
     assert refused.value.param == "temperature"
 
 
-def test_the_hubs_client_takes_it_for_a_model(stage: Any) -> None:
+def test_the_hubs_client_treats_it_as_a_model(stage: Any) -> None:
     asked, expected = hub(stage, PIPELINE), written(stage, "A tale: Dogs")
     assert asked.text_generation("Dogs", max_new_tokens=6) == expected
     pieces = list(asked.text_generation("Dogs", max_new_tokens=6, stream=True))

@@ -57,11 +57,11 @@ def test_an_invocation_that_is_not_traced_sends_nothing(daemon: socket.socket, h
     assert sent(daemon, header, SPANS) == []
 
 
-def test_a_call_of_many_runs_sends_the_steps_of_one_pipeline(daemon: socket.socket) -> None:
+def test_a_call_of_many_runs_traces_the_steps_of_one_pipeline(daemon: socket.socket) -> None:
     assert len(sent(daemon, TRACED, SPANS * MOST_STEPS)) == MOST_STEPS
 
 
-def test_no_daemon_is_no_failure(daemon: socket.socket) -> None:
+def test_a_missing_daemon_is_not_a_failure(daemon: socket.socket) -> None:
     daemon.close()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nobody:
         nobody.bind(("127.0.0.1", 0))

@@ -101,7 +101,7 @@ def test_what_an_idle_environment_prints_late_is_dated_when_it_happened() -> Non
     assert (now["Track"], now["_aws"]["Timestamp"]) == ("stable", clock.seconds * 1000)
 
 
-def test_steps_that_failed_have_a_metric_each_and_are_no_requests() -> None:
+def test_each_failed_step_has_a_metric_and_is_not_a_request() -> None:
     printed: list[str] = []
     clock = Clock()
     metrics = busy(printed, clock)

@@ -39,7 +39,7 @@ def test_a_stand_in_runs_in_the_place_of_its_step_and_what_it_reads_before() -> 
     assert made.waves == (("c",), ("a",))
 
 
-def test_only_the_outputs_that_are_read_are_wanted() -> None:
+def test_steps_ask_only_for_outputs_that_are_read() -> None:
     made = plan("- {name: a, model: m}\n- {name: b, model: m, input: {x: a.y}}", "b")
     assert made.wanted == {"a": {"y"}, "b": None}
 
@@ -162,7 +162,7 @@ def test_inputs_of_one_name_are_refused() -> None:
     assert "inputs.1.name: 'x' is repeated" in refused("- {name: a, rule: x}", head=twice)
 
 
-def test_what_a_part_reads_is_read_before_its_step() -> None:
+def test_a_step_runs_after_what_its_parts_read() -> None:
     made = plan(
         f"- {{name: a, cascade: {TWO}, until: '$answer.y > b'}}\n- {{name: b, rule: 'x[0][0]'}}\n"
         f"- {{name: c, map: b, any_of: {TWO}, input: {{x: '[item]'}}}}"
@@ -172,7 +172,7 @@ def test_what_a_part_reads_is_read_before_its_step() -> None:
     assert made.steps["c"].reads == {"b"}
 
 
-def test_of_models_only_the_outputs_that_are_read_are_wanted() -> None:
+def test_steps_of_several_models_ask_only_for_outputs_that_are_read() -> None:
     made = plan(f"- {{name: a, split: {WEIGHED}}}\n- {{name: b, rule: a.y}}", "b")
     assert (made.wanted["a__1"], made.wanted["a__2"]) == ({"y"}, {"y"})
     made = plan(f"- {{name: a, all_of: {TWO}, combine: '$answers[0].answer.y'}}")

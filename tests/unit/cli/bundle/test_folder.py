@@ -134,7 +134,7 @@ def test_a_graph_without_a_tensor_signature_is_refused(folder: Path) -> None:
         read_folder(folder)
 
 
-def test_a_folder_that_is_no_bundle_says_what_makes_one(tmp_path: Path) -> None:
+def test_a_folder_without_a_bundle_says_what_makes_one(tmp_path: Path) -> None:
     with pytest.raises(CommandFailed, match=r"has no model.yaml and no pipeline.yaml: `serval"):
         read_folder(tmp_path)
     with pytest.raises(CommandFailed, match=r"does not exist: a folder with a model\.yaml or"):

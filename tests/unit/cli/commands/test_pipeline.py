@@ -282,7 +282,7 @@ def test_a_pipeline_is_shown_as_json(terminal: Terminal) -> None:
         (("sums", "--version", "4"), "model 'sums' has no version '4'"),
     ],
 )
-def test_what_is_no_pipeline_is_said_so(
+def test_show_refuses_what_is_not_a_pipeline(
     terminal: Terminal, words: tuple[str, ...], said: str
 ) -> None:
     assert said in show(terminal, *words).failure

@@ -183,7 +183,7 @@ def test_tensors_still_work(terminal: Terminal, tmp_path: Path) -> None:
     assert without.stage.requests[0].url.path == "/stage/v2/models/m/infer"
 
 
-def test_a_text_for_a_model_of_tensors_is_no_file(terminal: Terminal) -> None:
+def test_a_text_instead_of_a_file_of_tensors_is_refused(terminal: Terminal) -> None:
     ended = terminal(None, {"outputs": []}).serval("infer", "hello there")
     said = "INPUT 'hello there' is not a file on this machine: a JSON file expected; --text TEXT"
     assert said in str(ended.exception)

@@ -187,7 +187,7 @@ def test_nothing_is_deployed_unasked(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_of_bundles_is_no_bundle_and_one_without_them_is_said(
+def test_a_bundle_is_not_a_folder_of_bundles_and_a_folder_without_any_is_noted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert check_bundles_folder(tmp_path) == tmp_path
@@ -199,7 +199,7 @@ def test_a_folder_of_bundles_is_no_bundle_and_one_without_them_is_said(
     assert check_bundles_folder(tmp_path.parent) == tmp_path.parent
 
 
-def test_a_folder_of_pipelines_is_one_of_bundles(
+def test_a_folder_of_pipelines_is_a_folder_of_bundles(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "mood").mkdir()

@@ -122,7 +122,7 @@ def test_who_loses_a_race_for_a_row_leaves_the_message_alone(world: World, worke
     assert world.inbox.visible("textgen") == ["r1"]
 
 
-def test_a_request_is_run_although_a_task_that_waits_for_it_is_noted_meanwhile(
+def test_a_request_runs_although_a_task_that_waits_for_it_is_noted_meanwhile(
     world: World, worker: Stepped
 ) -> None:
     world.submit("r1")
