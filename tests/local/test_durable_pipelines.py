@@ -27,7 +27,7 @@ ANSWER = {"sum": 2 * (1 + 2) + 1 + 2 * (2 + 2) + 1, "rows": 1}
 def pipelines(stage: LocalStage, caller: Caller) -> None:
     """Publish a model on Lambda, and pipelines over it and models on fleets."""
     stage.publish("adds-two", plus(2), "FP32")
-    hasty = "drowsy, timeout_seconds: 2"  # whose fleet sleeps
+    hasty = "drowsy, timeout_seconds: 0.1"  # whose fleet sleeps
     for name, heavy in (("mixed", "light"), ("hasty", hasty)):
         folder = stage.state / "bundles" / name
         folder.mkdir(parents=True, exist_ok=True)
@@ -75,5 +75,5 @@ def test_a_batch_job_asks_it_for_each_row(stage: LocalStage, caller: Caller) -> 
 def test_a_step_that_takes_too_long_ends_its_request(caller: Caller) -> None:
     ended = caller.ended(caller.submitted("hasty", asked(1, 2)))
     assert ended["status"] == "failed"
-    assert "step 'heavy': took longer than 2 s" in ended["error"]
+    assert "step 'heavy': took longer than 0.1 s" in ended["error"]
     assert [step["status"] for step in ended["steps"]] == ["succeeded", "failed"]
