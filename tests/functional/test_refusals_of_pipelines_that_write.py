@@ -113,7 +113,7 @@ def test_a_step_that_fails_before_the_model_writes_fails_the_call(
     ("given", "status", "said"),
     [
         ("{text: '[opening, text]'}", 500, "step 'tale': input.text: "),
-        ("{text: '$count(mood)'}", 500, "step 'tale': "),
+        ("{text: '$count(mood)'}", 500, "step 'tale': input.text: 2 given, a text expected"),
         (
             "{text: opening, parameters: '$merge([{\"temperature\": -1}])'}",
             500,

@@ -98,8 +98,8 @@ def read_inputs(
     return read_document(document, kind)
 
 
-def read_document(document: Any, kind: InputKind) -> Payload:
-    """Read a parsed body.
+def read_document(document: Any, kind: InputKind, where: str = "'inputs'") -> Payload:
+    """Read a parsed body; ``where`` is what messages call its inputs.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def read_document(document: Any, kind: InputKind) -> Payload:
     if not isinstance(document, dict):
         raise MalformedBody(f"{short_repr(document)} given, {{'inputs': …}} expected")
     inputs, members = _split(document, kind)
-    return _of_inputs(inputs, kind, _read_parameters(members))
+    return _of_inputs(inputs, kind, where, _read_parameters(members))
 
 
 def _split(document: Mapping[str, Any], kind: InputKind) -> tuple[Any, dict[str, Any]]:
@@ -134,11 +134,11 @@ def _read_parameters(members: dict[str, Any]) -> Parameters:
     return Parameters({name: value for name, value in together.items() if value is not None})
 
 
-def _of_inputs(inputs: Any, kind: InputKind, parameters: Parameters) -> Payload:
+def _of_inputs(inputs: Any, kind: InputKind, where: str, parameters: Parameters) -> Payload:
     if kind == "table":
         return _of_rows(inputs, parameters)
     if not isinstance(inputs, list):
-        return Payload([_as_input(inputs, kind, "'inputs'")], False, parameters)
+        return Payload([_as_input(inputs, kind, where)], False, parameters)
     if not 0 < len(inputs) <= MOST_INPUTS:
         raise InvalidInputs(f"{len(inputs)} inputs given, 1 to {MOST_INPUTS} expected")
     read = [_as_input(one, kind, f"input {index}") for index, one in enumerate(inputs)]

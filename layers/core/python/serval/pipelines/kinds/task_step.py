@@ -54,7 +54,8 @@ def read_words(task: Task, given: Mapping[str, tuple[Any, bool]]) -> Payload:
         inputs, _ = read_call(task, [tensor])
         payload = Payload(inputs, is_list, parameters)
     else:
-        payload = read_document({"inputs": value, "parameters": parameters.values}, task.takes)
+        body = {"inputs": value, "parameters": parameters.values}
+        payload = read_document(body, task.takes, f"input.{word}")
     payload.parameters.expect(task.accepts)
     return payload
 
