@@ -202,7 +202,7 @@ def test_an_answer_is_shown_with_its_timings(stage: LocalStage) -> None:
         (["infer", "iris", "-"], "[1]", "the data has shape [1], [-1, 4] expected"),
         (["infer", "iris", "-"], '[[1, 2, 3, "x"]]', "400 Bad Request: tensor 'measurements'"),
         (["infer", "iris", "-"], "{", "standard input is not JSON"),
-        (["infer", "iris", "/absent"], "", "/absent: No such file"),
+        (["infer", "iris", "/absent"], "", "INPUT '/absent' is not a file"),
         (["infer", "iris", "-", "--version", "99"], FLOWER, "404 Not Found: model 'iris' has no"),
         (["infer", "iris", "-", "--version", "x"], FLOWER, "version 'x': a number"),
         (["infer", "absent", "-"], FLOWER, "404 Not Found: model 'absent' is not registered"),
