@@ -35,6 +35,22 @@ def test_the_definition_is_read_back_as_it_was_written() -> None:
     assert json.loads(json.dumps(pipeline.to_json())) == pipeline.to_json()
 
 
+@pytest.mark.parametrize(
+    ("version", "asked"), [("'3'", "3"), ("3", "3"), ("stable", None), ("null", None)]
+)
+def test_a_step_pins_a_version_or_follows_the_stable_one(version: str, asked: str | None) -> None:
+    [step, *_] = read_pipeline(TEXT.replace("'3'", version)).steps
+    assert step.version == asked
+
+
+@pytest.mark.parametrize("version", ["latest", "0", "true", "1.5", "[3]"])
+def test_a_version_that_is_neither_is_refused_by_name(version: str) -> None:
+    with pytest.raises(BundleRefused) as refused:
+        read_pipeline(TEXT.replace("'3'", version))
+    [reason] = refused.value.reasons
+    assert reason.startswith("pipeline.yaml: steps.0.version: ")
+
+
 @pytest.mark.parametrize("output", ["7", "''", "{}", "{y: 7}", "[b]", "null"])
 def test_an_output_that_is_no_expression_is_one_mistake(output: str) -> None:
     with pytest.raises(BundleRefused) as refused:

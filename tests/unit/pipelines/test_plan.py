@@ -60,7 +60,7 @@ def test_steps_ask_only_for_outputs_that_are_read() -> None:
         ("- {name: a}", f"pipeline.yaml: steps.0: {KINDS}"),
         ("- {name: a, rule: x, model: m}", f"steps.0: {KINDS}"),
         ("- {name: a, rule: x, version: '3'}", "steps.0: 'version' is for steps with 'model'"),
-        ("- {name: a, model: m, version: 3}", "steps.0.version: 3 given"),
+        ("- {name: a, model: m, version: 3.5}", "steps.0.version: 3.5 given"),
         ("- {name: a, model: m, on_error: {}}", "steps.0.on_error: one of 'step' and 'value'"),
         (
             "- {name: a, model: m, on_error: {step: a}}",

@@ -25,7 +25,7 @@ from serval.bundles.runtime_section import Runtime, runtime_mistake
 from serval.bundles.schedules import check_job
 from serval.bundles.task_section import TaskSection, expand_task
 from serval.errors import BatchRefused
-from serval.models.storage import MODEL_NAME, MODEL_NAME_EXPECTED
+from serval.models.storage import MODEL_NAME, MODEL_NAME_EXPECTED, VERSION
 from serval.yaml_files import Matching, Section, read_section
 
 MOST_KEEP_DAYS = 30
@@ -44,6 +44,22 @@ S3Address = Annotated[
     Matching(re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/.*"), "'s3://bucket/prefix/'"),
 ]
 BundlePath = Annotated[str, AfterValidator(check_path)]
+STABLE = "stable"
+STABLE_OR_NUMBER = re.compile(rf"(?:{STABLE}|{VERSION.pattern})", re.ASCII)
+StepVersion = Annotated[
+    Annotated[str, Matching(STABLE_OR_NUMBER, f"the number of a version, or {STABLE!r}")] | None,
+    BeforeValidator(lambda given: str(given) if type(given) is int else given),
+    AfterValidator(lambda given: None if given == STABLE else given),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"pattern": f"^{STABLE_OR_NUMBER.pattern}$", "type": "string"},
+                {"minimum": 1, "type": "integer"},
+                {"type": "null"},
+            ]
+        }
+    ),
+]
 
 
 class Compute(Section):

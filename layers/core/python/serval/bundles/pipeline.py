@@ -22,11 +22,11 @@ from serval.bundles.bundle import (
     Name,
     RolloutSection,
     Schedule,
+    StepVersion,
     expect_distinct,
 )
 from serval.bundles.cache_section import CacheSection
 from serval.bundles.task_section import PipelineTaskSection, expand_task
-from serval.models.storage import VERSION
 from serval.models.task_signature import ANSWERS_IN_FILES
 from serval.models.version import PIPELINE
 from serval.pipelines.definition import (
@@ -41,7 +41,6 @@ from serval.yaml_files import Matching, Section, read_section
 
 StepName = Annotated[str, Matching(STEP_NAME, STEP_NAME_EXPECTED)]
 ExpressionText = Annotated[str, Field(min_length=1)]
-VersionNumber = Annotated[str, Matching(VERSION, 'the number of a version in quotes, as "3"')]
 TensorName = Annotated[str, Field(min_length=1)]
 MOST_MODELS = 10
 """Of one step."""
@@ -90,7 +89,7 @@ class EnsembleModel(Section):
 
     model: Name
     """The model that is asked."""
-    version: VersionNumber | None = None
+    version: StepVersion = None
     """As of a step."""
 
 
@@ -111,8 +110,8 @@ class PipelineStep(Section):
     """Its name, by which expressions read its answer."""
     model: Name | None = None
     """The model that is asked."""
-    version: VersionNumber | None = None
-    """The version that is asked; without it the model's stable one, whichever that is."""
+    version: StepVersion = None
+    """The version that is asked; "stable", as without it: the stable one, whichever that is."""
     input: Annotated[dict[TensorName, ExpressionText], Field(min_length=1)] | None = None
     """Input of the model, or ``text``, ``image``, ``audio``, ``args`` or ``parameters`` of its
     task, or member of the body of a handler → expression; without it, the model takes the
