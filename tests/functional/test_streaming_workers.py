@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -115,7 +115,7 @@ def test_every_text_is_whole_though_a_worker_is_killed_and_one_reclaimed(
     ids = [f"s{number}" for number in range(COUNT)]
     for number, request_id in enumerate(ids):
         stage.submit(request_id, MODEL, body(f"Train {number}", number), stream=True)
-    workers = [stage.start(WORKER_ID=f"w{number}", **PATIENT) for number in range(2)]
+    workers = {name: stage.start(WORKER_ID=name, **PATIENT) for name in ("w0", "w1")}
     readers = [
         StreamReader(stage, one, 7 if number < LEAVING else None) for number, one in enumerate(ids)
     ]
@@ -136,18 +136,30 @@ def test_every_text_is_whole_though_a_worker_is_killed_and_one_reclaimed(
     assert {row.attempts for row in rows if row.attempt == 2} == {1, 2}, "both were struck"
 
 
-def runners(stage: WorkerStage, ids: Sequence[str]) -> set[str | None]:
-    """Name the workers that have begun to write."""
-    rows = stage.store.find_all(ids).values()
-    first = {row.runner: row.id for row in rows if row.status == "running"}
-    return {runner for runner, one in first.items() if stage.log.read(one, 0)}
+def find_writer(stage: WorkerStage, ids: Sequence[str], others: Sequence[str] = ()) -> str:
+    """Wait for a worker that has begun to write, beside others; return what rows call it."""
+    found: list[str] = []
+
+    def writes() -> bool:
+        rows = stage.store.find_all(ids).values()
+        running = {row.runner: row.id for row in rows if row.status == "running" and row.runner}
+        found[:] = [
+            runner
+            for runner, one in running.items()
+            if runner not in others and stage.log.read(one, 0)
+        ]
+        return bool(found)
+
+    await_that(writes, f"a worker that writes, beside {others}")
+    return found[0]
 
 
-def strike(stage: WorkerStage, ids: Sequence[str], workers: Sequence[Process]) -> None:
-    """Kill the first worker and stop the second one in the middle of their streams."""
-    await_that(lambda: len(runners(stage, ids)) == len(workers), "both workers to write")
-    workers[0].kill()
-    workers[1].send_signal(signal.SIGTERM)
+def strike(stage: WorkerStage, ids: Sequence[str], workers: Mapping[str, Process]) -> None:
+    """Kill the first worker that writes, and stop the other one in the middle of its streams."""
+    killed = find_writer(stage, ids)
+    workers[killed.partition("-")[0]].kill()
+    stopped = workers[find_writer(stage, ids, [killed]).partition("-")[0]]
+    stopped.send_signal(signal.SIGTERM)
     stage.start(WORKER_ID="w2", **PATIENT)
     stage.start(WORKER_ID="w3", **PATIENT)
-    assert workers[1].wait(WAIT_SECONDS) == 0
+    assert stopped.wait(WAIT_SECONDS) == 0

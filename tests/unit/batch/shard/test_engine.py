@@ -212,6 +212,29 @@ def test_stages_before_one_that_is_not_wanted_end_with_it() -> None:
     assert ended == ["first stage", "second stage"] or ended == ["second stage", "first stage"]
 
 
+def test_blocks_are_read_no_more_once_one_cannot_be_parsed() -> None:
+    ended: list[bool] = []
+
+    class Unreadable:
+        def read(self, data, first_record, offset):
+            raise BatchRefused("no rows")
+
+    def blocks():
+        [block] = whole_records([b"a,1,2\n"], 0, 0, quoted=False)
+        try:
+            while True:
+                yield block
+        finally:
+            ended.append(True)
+
+    engine = ShardEngine(
+        Unreadable(), Adding(), OUTPUTS, 3, PartFormat("csv", OUTPUTS), clock=lambda: 0.0
+    )
+    with pytest.raises(BatchRefused, match="no rows") as failed:
+        engine.run(blocks(), Memory(), Memory(), header=False)
+    assert ended == [True], f"while the trace of {failed.value} is still there"
+
+
 def test_outputs_of_other_extents_are_lists_of_their_own_length() -> None:
     class Counting:
         def run(self, inputs, outputs):

@@ -128,7 +128,7 @@ class ShardEngine:
         if header:
             yield _BlockOutput(self.part.header())
         begun, answered = False, RowCounts()
-        for block, rows in ahead(self._parse(ahead(blocks))):
+        for block, rows in ahead(self._parse(blocks)):
             if begun and self.should_stop():
                 yield _BlockOutput(resume=replace(block, data=b"", records=None))
                 return
@@ -143,9 +143,11 @@ class ShardEngine:
             yield piece
 
     def _parse(self, blocks: Iterable[Block]) -> Iterator[tuple[Block, Rows]]:
-        for block in blocks:
-            records = block.records or self.records
-            yield block, records.read(block.data, block.first_record, block.offset)
+        # Closed here: an error's traceback would keep the stage until some thread collects it.
+        with closing(ahead(blocks)) as read:
+            for block in read:
+                records = block.records or self.records
+                yield block, records.read(block.data, block.first_record, block.offset)
 
     def _answer(self, block: Block, rows: Rows, before: RowCounts) -> "_BlockOutput":
         started = self.clock()
