@@ -100,7 +100,7 @@ def test_a_trace_has_a_part_for_each_step(ready: Bench) -> None:
     traced = replace(ready.endpoint, trace=spans.extend)
     assert traced.reply(event("chain", document((1, 2))))["statusCode"] == 200
     assert [span.step for span in spans] == ["first", "second"]
-    assert spans[0].began <= spans[0].ended <= spans[1].ended
+    assert spans[0].ended <= spans[1].ended
     spans.clear()
     traced.reply(event("one", document((1, 2))))
     assert spans == [], "a model has no steps"

@@ -11,7 +11,9 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from multiprocessing import get_context
+from multiprocessing.connection import wait
 from pathlib import Path
+from threading import Lock
 
 from serval_cli import main
 
@@ -20,6 +22,8 @@ BESIDE = ("boto3", "httpx", "numpy", "serval.yaml_files", "serval_cli.bundle.gra
 """What commands import when they need it."""
 STREAMS = ("stdin", "stdout", "stderr")
 
+ONE_READS = Lock()
+"""Whoever starts a process looks at all others, too: two that read one's status would share it."""
 context = get_context("forkserver")
 context.set_forkserver_preload(
     [__name__, *BESIDE, *{target.partition(":")[0] for target, _ in main.COMMANDS.values()}]
@@ -34,8 +38,11 @@ def run_serval(
         streams = [Path(folder) / name for name in STREAMS]
         streams[0].write_text(typed or "")
         process = context.Process(target=become, args=(words, environment, streams))
-        process.start()
-        process.join()
+        with ONE_READS:
+            process.start()
+        wait([process.sentinel])
+        with ONE_READS:
+            process.join()
         out, err = (stream.read_text() for stream in streams[1:])
         assert process.exitcode is not None
         return subprocess.CompletedProcess(words, process.exitcode, out, err)

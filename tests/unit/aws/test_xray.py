@@ -10,7 +10,7 @@ from serval.aws.xray import MOST_STEPS, StepTracer
 from serval.pipelines.step_times import StepSpan
 
 TRACED = "Root=1-581cf771-a006649127e371903a2de979;Parent=70de5b6f19ff9a0a;Sampled=1;Lineage=a:1"
-SPANS = [StepSpan("tags", 1.25, 1.5), StepSpan("price", 1.5, 1.75)]
+SPANS = [StepSpan("tags", 250.0, 1.5), StepSpan("price", 250.0, 1.75)]
 
 
 @pytest.fixture

@@ -1,9 +1,11 @@
 """Parsing JSON: by one parser that keeps its memory, unless somebody still reads what it parsed."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from serval.errors import MalformedBody
-from serval.protocol.lazy_json import KEPT_BYTES, parse_json
+from serval.protocol.lazy_json import KEPT, KEPT_BYTES, parse_json
 
 
 def test_a_document_can_be_read_after_another_was_parsed():
@@ -24,3 +26,9 @@ def test_a_damaged_text_is_refused_and_the_next_one_parsed(length: int):
     with pytest.raises(MalformedBody, match="not valid JSON"):
         parse_json("[1" + " " * (length - 2))
     assert parse_json("[1]").as_list() == [1]
+
+
+def test_each_thread_has_a_parser_of_its_own():
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(lambda: KEPT.parser).result()
+    assert other is not KEPT.parser

@@ -5,13 +5,15 @@ X-Ray Developer Guide.
 """
 
 import json
-import secrets
+import os
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from serval.pipelines.step_times import StepSpan
+if TYPE_CHECKING:  # models of tensors have no steps
+    from serval.pipelines.step_times import StepSpan
 
 HEAD = b'{"format": "json", "version": 1}\n'
 """Before each document."""
@@ -37,7 +39,7 @@ class StepTracer:
         datagrams.connect((host, int(port)))
         return cls(datagrams, header)
 
-    def __call__(self, spans: Sequence[StepSpan]) -> None:
+    def __call__(self, spans: "Sequence[StepSpan]") -> None:
         """Record steps, if the invocation is traced."""
         fields = dict(part.split("=", 1) for part in self.header().split(";") if "=" in part)
         trace, parent = fields.get("Root"), fields.get("Parent")
@@ -45,8 +47,8 @@ class StepTracer:
             return
         about = {"type": "subsegment", "trace_id": trace, "parent_id": parent}
         for span in spans[:MOST_STEPS]:
-            times = {"start_time": span.began, "end_time": span.ended}
-            document = {"name": span.step, "id": secrets.token_hex(8), **times, **about}
+            times = {"start_time": span.ended - span.taken_ms / 1e3, "end_time": span.ended}
+            document = {"name": span.step, "id": os.urandom(8).hex(), **times, **about}
             # A part of a trace that is lost fails no call.
             with suppress(OSError):
                 self.socket.send(HEAD + json.dumps(document).encode())

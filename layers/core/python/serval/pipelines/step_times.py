@@ -10,10 +10,10 @@ if TYPE_CHECKING:  # pipelines without a cache pay for none
 
 
 class StepSpan(NamedTuple):
-    """When a step ran, in seconds since 1970."""
+    """What a step took, in milliseconds, and when it ended, in seconds since 1970."""
 
     step: str
-    began: float
+    taken_ms: float
     ended: float
 
 
@@ -21,32 +21,25 @@ class StepSpan(NamedTuple):
 class StepTimes:
     """What the steps of a run took, in the order in which they ended, parts before their step."""
 
-    steps_ms: list[tuple[str, float]] = field(default_factory=list)
+    spans: list[StepSpan] = field(default_factory=list)
+    """Of several runs, those of each."""
     load_ms: float = 0.0
-    """To load versions that they call, which is not in ``steps_ms``."""
+    """To load versions that they call, which is not in ``spans``."""
     versions: dict[str, str] = field(default_factory=dict)
     """Step or part → the version that it asked."""
     cached: "dict[str, Outcome]" = field(default_factory=dict)
     """Step or part whose answers are kept → hit, miss or bypass."""
     failed: tuple[str, ...] = ()
     """Steps that failed, or one of whose models did, even if something stood in for them."""
-    spans: list[StepSpan] = field(default_factory=list)
-    """The same steps by wall-clock time, for each of several runs."""
     now: Callable[[], float] = time.time
     _nested_hit: bool = False
 
     def note(self, step: str, taken_ms: float) -> None:
         """Note the time of a step that ends now."""
-        ended = self.now()
-        self.steps_ms.append((step, taken_ms))
-        self.spans.append(StepSpan(step, ended - taken_ms / 1e3, ended))
+        self.spans.append(StepSpan(step, taken_ms, self.now()))
 
     def add(self, other: "StepTimes") -> None:
         """Add those of another run of the same pipeline."""
-        taken = dict(self.steps_ms)
-        for name, milliseconds in other.steps_ms:
-            taken[name] = taken.get(name, 0.0) + milliseconds
-        self.steps_ms = list(taken.items())
         self.spans += other.spans
         self.versions |= other.versions
         for name in other.failed:
@@ -64,6 +57,14 @@ class StepTimes:
         """Note that a step failed: once, however many of its items or models did."""
         if step not in self.failed:
             self.failed = (*self.failed, step)
+
+    @property
+    def steps_ms(self) -> list[tuple[str, float]]:
+        """What each step took, in all runs together."""
+        taken: dict[str, float] = {}
+        for step, taken_ms, _ in self.spans:
+            taken[step] = taken.get(step, 0.0) + taken_ms
+        return list(taken.items())
 
     @property
     def has_hit(self) -> bool:

@@ -1,15 +1,28 @@
 """JSON as simdjson parses it: lists and objects stay lazy, and keep their parser from others."""
 
+import threading
 from typing import Any
 
 import simdjson
 
 from serval.errors import MalformedBody
 
-PARSER, KEPT_BYTES = simdjson.Parser(), 2**18
-"""One whose memory stays, since to get it anew may take longer than to parse; and the longest text
-for it, of which it keeps some five bytes for each.
-"""
+KEPT_BYTES = 2**18
+"""The longest text for a parser that is kept: it keeps some five bytes for each of that."""
+
+
+class KeptParser(threading.local):
+    """A parser whose memory stays, since to get it anew may take longer than to parse.
+
+    Each thread has its own: another could run between the end of parsing and the first list or
+    object that keeps the parser from others.
+    """
+
+    def __init__(self) -> None:
+        self.parser = simdjson.Parser()
+
+
+KEPT = KeptParser()
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -24,7 +37,7 @@ def parse_lazily(text: str | bytes) -> Any:
     """Parse JSON by a parser that is free; raise what simdjson does."""
     if len(text) <= KEPT_BYTES:
         try:
-            return PARSER.parse(text)
+            return KEPT.parser.parse(text)
         except RuntimeError:
             # Somebody still reads what it has parsed before.
             pass
