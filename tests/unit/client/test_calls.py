@@ -1,6 +1,7 @@
 """serval/client: calls of models, retries and errors, by both clients."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from serval.client import (
     TooManyCalls,
     Unauthorized,
 )
+from serval.client.task_bodies import call_request
 from tests.fakes.client_server import AwaitedServer, ClientServer
 
 Kind = type[ClientServer]
@@ -167,6 +169,15 @@ def test_rows_go_as_columns_and_sound_comes_as_bytes() -> None:
             server.client.call("customers", rows=wrong)
     with pytest.raises(ValueError, match="one of inputs and rows"):
         server.client.call("customers", "x", rows=[{"a": 1}])
+
+
+def test_a_missing_cell_goes_as_null() -> None:
+    server = ClientServer(lambda _: httpx.Response(200, json=[]))
+    rows = [{"age": math.nan, "sex": "f"}, {"age": 40.0, "sex": math.nan}]
+    server.client.call("titanic", rows=rows)
+    assert server.calls[0].content == b'{"table": {"age": [null, 40.0], "sex": ["f", null]}}'
+    [args] = call_request("tabular-regression", None, rows, None)["inputs"]
+    assert args["data"] == ['{"age": null, "sex": "f"}', '{"age": 40.0, "sex": null}']
 
 
 @both

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from serval.client import InvalidInput
 from serval.client.arrays import round_to_bfloat16
+from serval.client.requests import as_json
 from serval.client.wire import decode_response, encode_request
 from serval.errors import InvalidTensor
 from serval.models.signature import Signature, TensorSpec
@@ -42,6 +44,15 @@ def test_a_request_that_says_what_it_wants_of_its_outputs_gets_that() -> None:
     for asked in ({"outputs": [{"name": "y"}]}, {"parameters": {"binary_data_output": False}}):
         request = {"inputs": [tensor("FP32", [1], [1])], **asked}
         assert json.loads(encode_request(request)[0]) == request
+
+
+@pytest.mark.parametrize("submitted", [False, True])
+def test_lists_with_numbers_that_json_lacks_are_read_as_arrays_are(submitted: bool) -> None:
+    given = [math.nan, math.inf, -math.inf, 1.5]
+    for data in (given, [given[:2], given[2:]]):
+        request = {"inputs": [tensor("FP32", [2, 2], data)]}
+        [sent] = read(as_json(request) or {} if submitted else request, "FP32", (-1, 2)).inputs
+        assert np.array_equal(sent.array.ravel(), np.array(given), equal_nan=True)
 
 
 def test_an_image_is_sent_as_bytes_and_compressed() -> None:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from serval.client.documents import ENDED, CallAnswer, RequestDocument
 from serval.client.failures import InvalidInput
 from serval.client.inference import ModelFlows, model_path, words_of
-from serval.client.inference_request import flatten, has_bytes, is_array
+from serval.client.inference_request import has_bytes, is_array
 from serval.client.reading import ASK_SECONDS, request_path
 from serval.client.steps import Call, Flow, Item, ItemFlow, Pause
 from serval.client.task_bodies import Rows, call_request
@@ -191,10 +191,8 @@ def as_json(request: dict[str, Any]) -> dict[str, Any] | None:
         data = tensor.get("data")
         if tensor.get("datatype") in BINARY_ONLY or has_bytes(data):
             return None
-        if is_array(data):
-            if data.size * 2 > INSIDE_BYTES:
-                return None
-            tensor = {**tensor, "data": spell(flatten(data))}
-        inputs.append(tensor)
+        if is_array(data) and data.size * 2 > INSIDE_BYTES:
+            return None
+        inputs.append({**tensor, "data": spell(data)} if "data" in tensor else tensor)
     found = {**request, "inputs": inputs}
     return found if len(Call.with_json("PUT", "/", found).content or b"") <= INSIDE_BYTES else None

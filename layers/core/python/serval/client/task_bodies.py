@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -114,7 +115,7 @@ def readable(inputs: Any) -> Any:
 
 
 def columns_of(rows: Rows) -> dict[str, list[Any]]:
-    """Turn rows into columns.
+    """Turn rows into columns; NaN, which is how tables have a missing cell, becomes None.
 
     Raises
     ------
@@ -122,7 +123,12 @@ def columns_of(rows: Rows) -> dict[str, list[Any]]:
         If there is no row, or the rows have different columns.
     """
     if isinstance(rows, Mapping):
-        return {name: list(column) for name, column in rows.items()}
+        return {name: [cell_of(one) for one in column] for name, column in rows.items()}
     if not rows or any(row.keys() != rows[0].keys() for row in rows):
         raise ValueError("rows: one or more expected, all with the same columns")
-    return {name: [row[name] for row in rows] for name in rows[0]}
+    return {name: [cell_of(row[name]) for row in rows] for name in rows[0]}
+
+
+def cell_of(value: Any) -> Any:
+    """Return a cell as JSON can have it."""
+    return None if isinstance(value, float) and math.isnan(value) else value

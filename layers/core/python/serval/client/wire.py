@@ -45,8 +45,8 @@ def encode_request(
             kept = {name: value for name, value in tensor.items() if name != "data"}
             tensor = kept | {"parameters": {**tensor.get("parameters", {}), SIZE: len(raw)}}
             tail.append(raw)
-        elif is_array(tensor.get("data")):
-            tensor = {**tensor, "data": spell(flatten(tensor["data"]))}
+        elif "data" in tensor:
+            tensor = {**tensor, "data": spell(tensor["data"])}
         inputs.append(tensor)
     asked = dict(request) | {"inputs": inputs}
     if "outputs" not in request and NUMPY:
@@ -94,14 +94,15 @@ def pack_bytes(elements: list[bytes]) -> bytes:
     return b"".join(len(one).to_bytes(4, "little") + one for one in elements)
 
 
-def spell(elements: list[Any]) -> list[Any]:
-    """Spell the numbers that JSON lacks, as Serval's JSON does."""
-    return [
-        str(value).replace("nan", "NaN").replace("inf", "Infinity")
-        if isinstance(value, float) and not math.isfinite(value)
-        else value
-        for value in elements
-    ]
+def spell(data: Any) -> Any:
+    """Spell the numbers that JSON lacks, as Serval's JSON does; an array becomes a flat list."""
+    if is_array(data):
+        data = flatten(data)
+    if isinstance(data, list | tuple):
+        return [spell(one) for one in data]
+    if isinstance(data, float) and not math.isfinite(data):
+        return str(data).replace("nan", "NaN").replace("inf", "Infinity")
+    return data
 
 
 def decode_response(body: bytes, header_length: str | None) -> dict[str, Any]:
