@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from serval.client import (
+    AsyncClient,
     BadRequest,
     CallFailed,
     Client,
@@ -245,8 +246,32 @@ def test_a_server_that_takes_too_long_is_named_and_not_asked_again() -> None:
     server = ClientServer(replies(httpx.ReadTimeout("slow")))
     with pytest.raises(NoReply, match="http://api/stage did not answer within 60 s"):
         server.client.models()
+    transport = httpx.MockTransport(replies(httpx.ReadTimeout("slow")))
+    with pytest.raises(NoReply, match=r"within 0\.5 s"):
+        Client("http://api", "srv_key", timeout_seconds=0.5, transport=transport).models()
 
 
-def test_a_key_that_no_header_can_carry_is_refused() -> None:
-    with pytest.raises(ValueError, match="copy it again"):
-        Client("http://api", "srv_\n")
+@pytest.mark.parametrize("client", [Client, AsyncClient])
+@pytest.mark.parametrize(
+    ("url", "key", "said"),
+    [
+        ("http://api", "srv_\n", "copy it again"),
+        ("http://api", "", "the API key is empty"),
+        ("api.example.com/stage", "srv_key", "the URL 'api.example.com/stage': 'https://…' expect"),
+        ("", "srv_key", "the URL '': 'https://…' expected"),
+        ("https:///stage", "srv_key", "the URL 'https:///stage': 'https://…' expected"),
+        ("http://[::1", "srv_key", r"the URL 'http://\[::1': Invalid port"),
+    ],
+)
+def test_an_address_that_cannot_be_one_is_refused_before_any_call(
+    client: type[Client] | type[AsyncClient], url: str, key: str, said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        client(url, key)
+
+
+def test_a_url_that_was_copied_with_its_line_is_the_url() -> None:
+    server = ClientServer(iris)
+    transport = httpx.MockTransport(server.serve)
+    Client("http://api/stage/\n", "srv_key", transport=transport).describe("iris")
+    assert server.seen == ["GET /stage/v2/models/iris"]

@@ -29,8 +29,16 @@ class StageAddress:
         Raises
         ------
         ValueError
-            If the key has characters that no key has.
+            If the URL is none, or the key is empty or has characters that no key has.
         """
+        try:
+            parsed = httpx.URL(url := url.strip())
+        except httpx.InvalidURL as error:
+            raise ValueError(f"the URL {url!r}: {error}") from None
+        if parsed.scheme not in ("http", "https") or not parsed.host:
+            raise ValueError(f"the URL {url!r}: 'https://…' expected, the stage's ApiUrl")
+        if not api_key.strip(" "):
+            raise ValueError("the API key is empty: one of the stage's expected")
         if not (api_key.isascii() and api_key.isprintable()):
             raise ValueError("the API key has characters that no key has: copy it again")
         return cls(url.rstrip("/"), api_key.strip(), timeout_seconds)
@@ -45,7 +53,7 @@ class StageAddress:
         """Make the exception for a call without a reply."""
         place = httpx.URL(call.path).host if call.goes_elsewhere else self.url
         if isinstance(error, httpx.TimeoutException):
-            reason = f"{place} did not answer within {self.timeout_seconds:.0f} s"
+            reason = f"{place} did not answer within {self.timeout_seconds:g} s"
             return NoReply(reason, slow=True)
         unsent = isinstance(error, httpx.ConnectError)
         return NoReply(f"{place} does not answer: {error}", unsent=unsent)
