@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from serval.client import NoReply, NotSucceeded
+from serval.client import NoReply, NotEnded, NotSucceeded
 from tests.fakes.client_server import ClientServer
 from tests.unit.client.test_calls import Kind, both, replies
 
@@ -47,6 +47,14 @@ def test_a_job_that_failed_says_why() -> None:
     server = ClientServer(replies(job("running"), job("failed", error="no column x")))
     with pytest.raises(NotSucceeded, match="batch job j1 is failed: no column x"):
         server.client.wait_job("j1")
+
+
+@both
+def test_waiting_for_a_job_ends_with_the_time_that_was_given(kind: Kind) -> None:
+    server = kind(lambda _: job("running", percent=50))
+    with pytest.raises(NotEnded, match="batch job j1 is running, and goes on"):
+        server.client.wait_job("j1", timeout_seconds=3)
+    assert server.pauses == [2, 1]
 
 
 @both

@@ -98,6 +98,14 @@ def test_a_request_that_failed_says_why() -> None:
     assert caught.value.document["status"] == "failed"
 
 
+def test_a_request_without_a_reason_has_none_in_its_exception() -> None:
+    for status in ("cancelled", "running"):
+        server = ClientServer(lambda _, status=status: document(status))
+        client = server.client
+        with pytest.raises(NotSucceeded, match=f"^request r1 is {status}$"):
+            client.result(client.request("r1"))
+
+
 def test_waiting_ends_with_the_time_that_was_given() -> None:
     server = ClientServer(lambda _: document("running"))
     with pytest.raises(NotEnded, match="request r1 is running, and goes on"):
@@ -284,6 +292,15 @@ def test_a_stream_whose_connections_break_is_given_up(kind: Kind) -> None:
     with pytest.raises(StreamLost, match=r"the stream of request r1: .*reset"):
         list(server.client.events("r1"))
     assert len(server.pauses) == 3
+
+
+@both
+def test_what_is_no_stream_is_not_asked_for_again(kind: Kind) -> None:
+    page = {"content-type": "text/html"}
+    portal = kind(lambda _: httpx.Response(200, headers=page, content=iter([b"<html>"])))
+    with pytest.raises(StreamLost, match="answered with text/html, text/event-stream expected"):
+        list(portal.client.events("r1"))
+    assert len(portal.calls) == 1
 
 
 @both

@@ -19,6 +19,7 @@ from serval.client.failures import (
 from serval.client.reading import request_path
 from serval.client.steps import Call, Flow, Item, ItemFlow, NextBytes, Opening, Pause, Reply
 
+EVENT_STREAM = "text/event-stream"
 END, ERROR = "end", "error"
 LAST = "last-event-id"
 AGAIN_SECONDS = 1.0
@@ -132,10 +133,14 @@ class EventFlows(Asking):
             yield Pause(pause)
 
     def _open(self, request_id: str, model: str | None, after: int) -> Flow[None]:
-        headers = {"accept": "text/event-stream"} | ({LAST: str(after)} if after else {})
+        headers = {"accept": EVENT_STREAM} | ({LAST: str(after)} if after else {})
         # The API leads to a URL where each event comes when it is written.
         path = request_path(request_id, model, "/events", follow="true")
         call = Call("GET", path, headers=headers)
         reply: Reply = yield Opening(call)
         if not reply.ok:
             raise failure_of(reply)
+        if not (kind := reply.headers.get("content-type", EVENT_STREAM)).startswith(EVENT_STREAM):
+            raise StreamLost(
+                f"the stream of request {request_id}: answered with {kind}, {EVENT_STREAM} expected"
+            )

@@ -78,8 +78,8 @@ class NotSucceeded(CallFailed):
     """An async request or a batch job has failed or was cancelled."""
 
     def __init__(self, what: str, document: Mapping[str, Any]) -> None:
-        reason = document.get("error") or "no reason"
-        super().__init__(f"{what} {document.get('id', '')} is {document['status']}: {reason}")
+        reason = f": {document['error']}" if document.get("error") else ""
+        super().__init__(f"{what} {document.get('id', '')} is {document['status']}{reason}")
         self.document = document
         """As the API describes it."""
 

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 from serval.client.asking import Asking
 from serval.client.documents import ENDED, JobDocument
 from serval.client.download import SILENT, Downloading, DownloadProgress
-from serval.client.failures import NotSucceeded, retry_after_seconds
+from serval.client.failures import NotEnded, NotSucceeded, retry_after_seconds
 from serval.client.steps import Call, Flow, Item, ItemFlow, Pause
 
 LOOK_SECONDS = 1.0
@@ -79,21 +79,30 @@ class JobFlows(Downloading, Asking):
                 return
             yield Pause(retry_after_seconds(reply) or LOOK_SECONDS)
 
-    def wait_job(self, job_id: str) -> Flow[JobDocument]:
-        """Wait until a batch job has succeeded.
+    def wait_job(self, job_id: str, *, timeout_seconds: float | None = None) -> Flow[JobDocument]:
+        """Wait until a batch job has succeeded; ``timeout_seconds`` is as in ``wait``.
 
         Raises
         ------
         NotSucceeded
             If it failed or was cancelled.
+        NotEnded
+            If the time is over; the job goes on.
         """
+        left = timeout_seconds
         while True:
             found, reply = yield from self.ask(Call("GET", job_path(job_id)), follows=True)
             if found["status"] == "succeeded":
                 return cast(JobDocument, found)
             if found["status"] in ENDED:
                 raise NotSucceeded("batch job", found)
-            yield Pause(retry_after_seconds(reply) or LOOK_SECONDS)
+            pause = retry_after_seconds(reply) or LOOK_SECONDS
+            if left is not None:
+                if left <= 0:
+                    raise NotEnded(f"batch job {job_id} is {found['status']}, and goes on")
+                pause = min(pause, left)
+                left -= pause
+            yield Pause(pause)
 
     def cancel_job(self, job_id: str) -> Flow[JobDocument]:
         """End a batch job; what was done stays."""
