@@ -242,6 +242,25 @@ def test_an_error_has_its_own_exception_with_the_servers_words(
     assert found.call_id == "c1"
 
 
+@both
+def test_a_reply_that_cannot_be_read_is_no_reply(kind: Kind) -> None:
+    def answer(_: httpx.Request) -> httpx.Response:
+        headers = {"content-encoding": "gzip"}
+        return httpx.Response(200, headers=headers, stream=httpx.ByteStream(b"cut"))
+
+    server = kind(answer)
+    with pytest.raises(NoReply, match=r"http://api/stage does not answer: .*header"):
+        server.client.models()
+    assert len(server.calls) == 4
+
+
+def test_an_affinity_that_no_header_can_carry_is_refused_before_it_is_sent() -> None:
+    server = ClientServer(iris)
+    for call in (server.client.infer, server.client.call):
+        with pytest.raises(InvalidInput, match="serval-affinity: 'müller' given, ASCII expected"):
+            call("iris", [1, 2], affinity="müller")
+
+
 def test_a_server_that_takes_too_long_is_named_and_not_asked_again() -> None:
     server = ClientServer(replies(httpx.ReadTimeout("slow")))
     with pytest.raises(NoReply, match="http://api/stage did not answer within 60 s"):

@@ -161,7 +161,7 @@ class AwaitingSteps:
                     return b"" if self._pieces is None else await anext(self._pieces, b"")
                 case Pause(seconds):
                     await self.sleep(seconds)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             return self.stage.explain(self._call, error)
         return None
 

@@ -49,7 +49,7 @@ class StageAddress:
             return call.path, call.headers
         return self.url + call.path, {"authorization": f"Bearer {self.api_key}", **call.headers}
 
-    def explain(self, call: Call, error: httpx.TransportError) -> NoReply:
+    def explain(self, call: Call, error: httpx.RequestError) -> NoReply:
         """Make the exception for a call without a reply."""
         place = httpx.URL(call.path).host if call.goes_elsewhere else self.url
         if isinstance(error, httpx.TimeoutException):

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from serval.client.asking import Asking
 from serval.client.documents import Answer, CallAnswer, ModelDocument
-from serval.client.failures import BadRequest, Missing, StillRunning
+from serval.client.failures import BadRequest, InvalidInput, Missing, StillRunning
 from serval.client.inference_request import build_request, is_array, is_request
 from serval.client.reading import RequestReading, read_answer
 from serval.client.steps import Call, Flow, Reply
@@ -166,7 +166,15 @@ def model_path(model: str, version: str | None) -> str:
 
 
 def optional(name: str, value: str | None) -> dict[str, str]:
-    """Return a header, or none."""
+    """Return a header, or none.
+
+    Raises
+    ------
+    InvalidInput
+        If no header can carry the value.
+    """
+    if value is not None and not (value.isascii() and value.isprintable()):
+        raise InvalidInput(f"{name}: {value!r} given, ASCII expected")
     return {} if value is None else {name: value}
 
 

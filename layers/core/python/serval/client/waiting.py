@@ -161,7 +161,7 @@ class WaitingSteps:
                     return next(self._pieces, b"")
                 case Pause(seconds):
                     self.sleep(seconds)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             return self.stage.explain(self._call, error)
         return None
 
