@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from serval.models.signature import Signature, TensorSpec
-from tests.fakes.inference import Bench, identity
+from tests.fakes.inference import Bench, identity, signature
 from tests.fakes.protocol_calls import Answer, call
 
 SPLIT = {"columns": ["second", "first"], "index": [7, 8], "data": [[2, 1], [4.5, 3]]}
@@ -68,6 +68,41 @@ def test_what_is_empty_is_nan(scored: Bench) -> None:
         score(scored, b"first,second\n1,\n", content_type="text/csv"),
     ):
         assert answer.json == {"predictions": [[2, "NaN"]]}
+
+
+@pytest.mark.parametrize(
+    ("options", "filled"), [({"imputed": ["x"]}, ["a", ""]), ({}, None), (None, None)]
+)
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"dataframe_split": {"columns": ["x"], "data": [["a"], [math.nan]]}},
+        {"dataframe_records": [{"x": "a"}, {"x": math.nan}]},
+    ],
+)
+def test_a_text_that_is_nan_is_missing_and_no_word(
+    ready: Bench, body: Any, options: Any, filled: Any
+) -> None:
+    """pandas has NaN for a missing text, too, and the client writes it as it is."""
+    graph, sign = identity("BYTES", ["n", 1]), signature("BYTES", [-1, 1])
+    if options is None:
+        ready.edge.publish("words", "1", graph, sign)
+    else:
+        task = {"name": "tabular-classification", **options}
+        ready.edge.publish_task("words", graph, sign, task, config=b"{}")
+    answer = call(ready, "/mlflow/words/invocations", body)
+    if filled is None:
+        assert answer.status == 400
+        assert "None" in answer.json["message"]
+    else:
+        assert answer.json == {"predictions": filled}
+
+
+def test_a_body_with_nan_has_no_member_twice(ready: Bench) -> None:
+    twice = score(ready, b'{"inputs": [[NaN, 1]], "inputs": [[2, 3]]}')
+    assert "'inputs' is there 2 times" in twice.json["message"]
+    for bare in (b"NaN", b"[NaN]"):
+        assert "not an object with one of" in score(ready, bare).json["message"]
 
 
 def test_columns_fill_inputs_of_every_type(ready: Bench) -> None:

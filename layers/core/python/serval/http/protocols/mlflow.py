@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import orjson
 
 from serval.errors import MalformedBody, PathNotFound, UnsupportedFeature
-from serval.foreign import refusing
+from serval.foreign import refuse_repeated, refusing
 from serval.http.call import HttpCall
 from serval.http.protocols.ask import ask_given
 from serval.http.protocols.given import INPUTS, INSTANCES, RECORDS, SPLIT, Given, read_given
@@ -58,11 +58,27 @@ def read(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> Asked[Any]:
     except MalformedBody:
         if NOT_FINITE.search(body) is None:
             raise
-        given = read_given(_spell_numbers(body), FORMS, "params")
+        given = read_given(_spell_numbers(body, loaded), FORMS, "params")
     return ask_given(loaded, given)
 
 
-def _spell_numbers(body: bytes) -> bytes:
-    """Spell the numbers that JSON lacks as texts; MLflow's client writes them as they are."""
+def _spell_numbers(body: bytes, loaded: Loaded) -> bytes:
+    """Spell the numbers that JSON lacks, which MLflow's client writes as they are.
+
+    NaN is null in a table, whose texts may be missing, too, and a text elsewhere in tensors.
+    """
     with refusing(lambda said: MalformedBody(f"the body is not valid JSON: {said}")):
-        return orjson.dumps(json.loads(body, parse_constant=str))
+        document = _parse(body, None)
+        is_table = isinstance(document, dict) and not document.keys().isdisjoint((SPLIT, RECORDS))
+        if loaded.task is None and not is_table:
+            document = _parse(body, "NaN")
+        return orjson.dumps(document)
+
+
+def _parse(body: bytes, nan: str | None) -> Any:
+    """Parse JSON that may have NaN and infinite numbers, which become texts."""
+    return json.loads(
+        body,
+        parse_constant=lambda name: nan if name == "NaN" else name,
+        object_pairs_hook=refuse_repeated,
+    )
