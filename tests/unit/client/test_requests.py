@@ -237,7 +237,7 @@ def test_a_stream_goes_on_where_it_was_lost_each_event_once(kind: Kind) -> None:
             return httpx.Response(200, content=lost())
         if len(asked) == 2:
             return httpx.Response(503, json={"error": "not yet"})
-        rest = event(2, "é") + event(3, "c") + event(4, "", "end") + event(5, "never")
+        rest = event(2, "é") + event(3, "c") + event(3, "", "end") + event(4, "never")
         return httpx.Response(200, content=iter([rest]))
 
     server = kind(answer)
@@ -246,7 +246,7 @@ def test_a_stream_goes_on_where_it_was_lost_each_event_once(kind: Kind) -> None:
         (1, "a"),
         (2, "é"),
         (3, "c"),
-        (4, ""),
+        (3, ""),
     ]
     assert asked == ["", "2", "2"]
     assert server.seen[0] == "GET /stage/async/requests/r1/events?model=m&follow=true"
@@ -254,7 +254,7 @@ def test_a_stream_goes_on_where_it_was_lost_each_event_once(kind: Kind) -> None:
 
 @both
 def test_a_text_is_submitted_and_read_while_it_is_written(kind: Kind) -> None:
-    written = httpx.Response(200, content=iter([event(1, " upon") + event(2, "", "end")]))
+    written = httpx.Response(200, content=iter([event(1, " upon") + event(1, "", "end")]))
     server = kind(replies(STORY, httpx.ReadError("reset"), document("queued"), written))
     parameters = {"max_new_tokens": 1}
     events = server.client.stream("story", "Once", parameters=parameters, request_id="mine")
@@ -273,6 +273,12 @@ def test_a_text_is_submitted_and_read_while_it_is_written(kind: Kind) -> None:
 def test_a_reader_that_has_the_end_gets_it_again() -> None:
     server = ClientServer(replies(httpx.Response(200, content=iter([event(8, "", "end")]))))
     assert [one.kind for one in server.client.events("r1", after=8)] == ["end"]
+
+
+@both
+def test_a_request_that_ends_before_its_first_token_has_an_end(kind: Kind) -> None:
+    server = kind(replies(httpx.Response(200, content=iter([event(0, "", "end")]))))
+    assert [(one.number, one.kind) for one in server.client.events("r1")] == [(0, "end")]
 
 
 @both

@@ -68,7 +68,7 @@ def test_pieces_come_as_they_are_written_and_then_the_end(reading: Reading) -> N
         lambda: reading.write(3, "c", finish="length"),
         reading.close,
     ]
-    assert reading.read() == ["a", "b", "c", 4]
+    assert reading.read() == ["a", "b", "c", 3]
 
 
 @pytest.mark.parametrize("after", range(6))
@@ -76,7 +76,7 @@ def test_a_reader_goes_on_after_any_piece(reading: Reading, after: int) -> None:
     reading.write(1, "a", "b")
     reading.write(3, "c", "d", finish="length")
     reading.close()
-    assert reading.read(after) == [*["a", "b", "c", "d"][after:], 5]
+    assert reading.read(after) == [*["a", "b", "c", "d"][after:], 4]
 
 
 def test_what_is_written_just_before_the_end_is_read(reading: Reading) -> None:
@@ -88,12 +88,23 @@ def test_what_is_written_just_before_the_end_is_read(reading: Reading) -> None:
     found = list(reading.follow())
     end_of = found[-1]
     assert isinstance(end_of, StreamEnd)
-    assert (end_of.number, end_of.request.status) == (2, "failed")
+    assert (end_of.number, end_of.request.status) == (1, "failed")
+
+
+def test_a_reader_that_has_the_end_goes_on_behind_it_when_the_request_is_retried(
+    reading: Reading,
+) -> None:
+    reading.write(1, "a", "b")
+    reading.close("failed")
+    *_, end = reading.read()
+    reading.close("queued")
+    reading.happens = [lambda: reading.write(3, "c", finish="length"), reading.close]
+    assert reading.read(int(end)) == ["c", 3]
 
 
 def test_a_request_without_a_stream_has_an_end(reading: Reading) -> None:
     reading.happens = [lambda: None, reading.close]
-    assert reading.read() == [1]
+    assert reading.read() == [0]
     assert sum(reading.slept) < 3
 
 

@@ -40,7 +40,7 @@ class EventParser:
     _fields: dict[str, str] = field(default_factory=dict)
 
     def feed(self, piece: bytes) -> Iterator[StreamEvent]:
-        """Yield the events that are whole now; the number of an error may be 0.
+        """Yield the events that are whole now; the number of an end or an error may be 0.
 
         A line ends with LF or CRLF. Other events without a number are none of ours.
         """
@@ -61,7 +61,7 @@ class EventParser:
         number, kind = whole_number(fields.get("id", "")), fields.get("event", "message")
         if again := whole_number(fields.get("retry", "")):
             self.again_seconds = again / 1000
-        if "data" in fields and (number or kind == ERROR):
+        if "data" in fields and (number or kind in (END, ERROR)):
             yield StreamEvent(number, kind, value_of(fields["data"]))
 
     def behind(self, after: int, piece: bytes) -> Iterator[StreamEvent]:

@@ -29,7 +29,7 @@ class StreamEnd:
 
     request: AsyncRequest
     number: int
-    """One more than the last piece's."""
+    """The last piece's, behind which the text goes on if the request is retried; 0: none."""
 
 
 Followed = Piece | StreamEnd | None
@@ -78,7 +78,7 @@ class Follow:
                 yield from (piece for piece in chunk.pieces if piece.number > after)
                 seen, came, ended = chunk.last, self.clock(), chunk.ended
             if not request.open:
-                yield StreamEnd(request, seen + 1)
+                yield StreamEnd(request, seen)
                 return
             now = self.clock()
             if now - begun >= seconds:
