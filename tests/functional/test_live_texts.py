@@ -183,6 +183,29 @@ def test_a_reader_that_was_cut_off_goes_on_at_the_requests_events(fleet: Fleet) 
     assert text_of([chunk for _, chunk in read]) + more == text_of(told(fleet, asked()))
 
 
+@pytest.mark.parametrize("more", [{}, {"prompt": "The", "max_tokens": 1}])
+def test_wherever_a_reader_is_cut_off_it_has_each_token_once(
+    fleet: Fleet, more: dict[str, Any]
+) -> None:
+    body, path = asked(**more), COMPLETIONS if more else CHAT
+    if more:
+        del body["messages"]
+    *chunks, _ = events(begin(fleet, body, path)["chunks"])
+    result(fleet)
+    texts = [
+        "".join(
+            choice.get("text") or choice.get("delta", {}).get("content", "")
+            for choice in chunk["choices"]
+        )
+        for _, chunk in chunks
+    ]
+    for cut in range(1, len(chunks) + 1):
+        last = max((number for number, _ in chunks[:cut] if number), default=0)
+        log = fleet.bench.streams.read(newest(fleet).id, 0)
+        rest = [one.text for chunk in log for one in chunk.pieces if one.number > last]
+        assert "".join(texts[:cut] + rest) == "".join(texts)
+
+
 def last_number(body: str, event: dict[str, Any]) -> str:
     numbers = [line.removeprefix("id: ") for line in body.splitlines() if line.startswith("id: ")]
     return numbers[-1] if numbers else str(event["headers"]["last-event-id"])
@@ -255,7 +278,7 @@ def test_a_quiet_stream_stays_open(fleet: Fleet) -> None:
     read.append(next(pieces))
     assert read[-1] == b": nothing yet\n"
     fleet.bench.time.meanwhile = fleet.write
-    *_, (number, last), (_, done) = events(iter([*read, *pieces]))
+    *_, (number, _), (_, last), (_, done) = events(iter([*read, *pieces]))
     assert (number, last["choices"][0]["finish_reason"], done) == (TOKENS, "length", "[DONE]")
 
 

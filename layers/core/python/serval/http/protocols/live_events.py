@@ -1,7 +1,7 @@
 """Texts of a fleet as server-sent events, while they are written.
 
-An event that ends what a piece tells has the piece's number for its id: whoever was cut off goes on
-behind it at ``GET /async/requests/{id}/events``.
+The event with a piece's text has the piece's number for its id: whoever was cut off goes on behind
+it at ``GET /async/requests/{id}/events``, and has each text once.
 """
 
 import json
@@ -34,7 +34,7 @@ def tell_chunks(live: LiveText, begin: Callable[[], ChunkWriter]) -> Iterator[by
             waiting.add(_in_words(piece))
         released = waiting.release(told)
         documents = list(chunks.write(Told(0, piece.text, released, piece.finish)))
-        yield from _number_last(documents, piece.number)
+        yield from _number_text(documents, piece)
         last = piece
     if chunks is not None and last is not None:
         yield from map(in_event, chunks.end(last.prompt_tokens or 0, last.tokens))
@@ -58,10 +58,11 @@ def tell_tokens(live: LiveText, *, with_top: bool) -> Iterator[bytes]:
         yield in_event(event, piece.number)
 
 
-def _number_last(documents: list[dict[str, Any]], number: int) -> Iterator[bytes]:
-    """Write what one piece tells; the last event has its number."""
+def _number_text(documents: list[dict[str, Any]], piece: Piece) -> Iterator[bytes]:
+    """Write what a piece tells; the event with its text, the last but for the end, is numbered."""
+    numbered = max(1, len(documents) - (piece.finish is not None))
     for at, document in enumerate(documents, start=1):
-        yield in_event(document, number if at == len(documents) else None)
+        yield in_event(document, piece.number if at == numbered else None)
 
 
 def _token(one: Piece | LikelyToken) -> dict[str, Any]:
