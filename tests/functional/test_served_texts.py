@@ -176,3 +176,10 @@ def test_an_answer_with_more_than_a_text_comes_whole(fleet: Fleet, more: dict[st
     reply = fleet.post(chat(**more), CHAT, live=True)
     assert reply["headers"]["content-type"] == "text/event-stream"
     assert not newest(fleet).stream
+
+
+def test_no_likely_tokens_are_probabilities_all_the_same(fleet: Fleet) -> None:
+    fleet.bench.time.meanwhile = fleet.work
+    body = {"model": "textgen", "prompt": ASKED, "logprobs": 0, "stream": True}
+    assert fleet.post(body, COMPLETIONS, live=True)["statusCode"] == 200
+    assert not newest(fleet).stream

@@ -138,9 +138,13 @@ def asks_for_texts(document: Mapping[str, Any]) -> bool:
 
 
 def asks_beyond_text(document: Mapping[str, Any]) -> bool:
-    """Return whether an answer may have more than a text: calls of tools, or probabilities."""
+    """Return whether an answer may have more than a text: calls of tools, or probabilities.
+
+    A completion's ``logprobs`` of 0 asks for the probabilities of its own tokens.
+    """
     wanted = [document.get(name) for name in ("tools", "functions", "audio")]
-    return any(wanted) or document.get("logprobs") not in (None, False)
+    logprobs = document.get("logprobs")
+    return any(wanted) or not (logprobs is None or logprobs is False)
 
 
 def split_stream(document: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
