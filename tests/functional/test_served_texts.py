@@ -1,5 +1,6 @@
 """Texts that an inference server of a fleet writes, read while it writes them."""
 
+import base64
 import json
 import time
 from collections.abc import Iterator
@@ -183,3 +184,12 @@ def test_no_likely_tokens_are_probabilities_all_the_same(fleet: Fleet) -> None:
     body = {"model": "textgen", "prompt": ASKED, "logprobs": 0, "stream": True}
     assert fleet.post(body, COMPLETIONS, live=True)["statusCode"] == 200
     assert not newest(fleet).stream
+
+
+def test_chunks_of_a_whole_answer_have_no_usage_but_the_last(fleet: Fleet) -> None:
+    fleet.bench.time.meanwhile = fleet.work
+    body = chat(n=2, stream_options={"include_usage": True})
+    reply = fleet.post(body, CHAT, live=True)
+    [*chunks, (_, last), (_, done)] = events(iter([base64.b64decode(reply["body"])]))
+    assert {chunk["usage"] for _, chunk in chunks} == {None}
+    assert (last["choices"], "usage" in last, done) == ([], True, "[DONE]")

@@ -12,15 +12,16 @@ def chunk_answer(answer: Mapping[str, Any], *, with_usage: bool) -> Iterator[dic
     Parameters
     ----------
     with_usage
-        Whether a last chunk without a choice has the usage.
+        Whether a last chunk without a choice has the usage; all others have a ``null`` then.
     """
     choices = answer.get("choices") or []
     is_chat = any("message" in choice for choice in choices)
     head = {name: answer[name] for name in OF_HEAD if name in answer}
     head["object"] = "chat.completion.chunk" if is_chat else "text_completion"
+    usage = {"usage": None} if with_usage else {}
     for choice in choices:
         for own in _chat_pieces(choice) if is_chat else [choice]:
-            yield {**head, "choices": [own]}
+            yield {**head, "choices": [own], **usage}
     if with_usage:
         yield {**head, "choices": [], "usage": answer.get("usage")}
 
