@@ -78,8 +78,8 @@ class RequestEvents:
         self, request: AsyncRequest, after: int, seconds: float, cancelled: bool
     ) -> Iterator[str]:
         quiet = 0
-        yield AGAIN
         try:
+            yield AGAIN
             for found in self._follow(request, after, seconds):
                 quiet = 0 if found else quiet + 1
                 if found:
