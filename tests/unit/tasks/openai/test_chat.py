@@ -106,6 +106,15 @@ def test_texts_by_chance_differ_and_a_seed_repeats_them(task: Task) -> None:
     assert contents(chat(task, **asked | {"seed": 4})) != contents(answer)
 
 
+@pytest.mark.parametrize("seed", [-1, -3, -(2**63)])
+def test_a_seed_below_zero_is_one_of_its_own(task: Task, seed: int) -> None:
+    asked = {"n": 3, "temperature": 1.5, "seed": seed}
+    texts = contents(chat(task, **asked))
+    assert len(set(texts)) == 3
+    assert contents(chat(task, **asked)) == texts
+    assert contents(chat(task, **asked | {"seed": -seed})) != texts
+
+
 def test_texts_without_chance_are_the_same(task: Task) -> None:
     answer = chat(task, n=2, temperature=0)
     assert contents(answer) == [continued(PROMPT)] * 2

@@ -11,7 +11,7 @@ from serval.tasks.generation.decoder import Decoding
 from serval.tasks.generation.history import History
 from serval.tasks.generation.rules import Rule, make_rules
 from serval.tasks.generation.sampling import draw, make_filters
-from serval.tasks.generation.settings import GenerationSettings
+from serval.tasks.generation.settings import MOST_SEED, GenerationSettings
 from serval.tasks.generation.stops import LENGTH, Ends
 
 
@@ -81,7 +81,9 @@ def write(writing: Writing, logits: Array) -> Iterator[GeneratedToken]:
     """
     settings, decoding, history = writing.settings, writing.decoding, writing.history()
     rules, filters = writing.rules(logits.shape[-1]), make_filters(settings)
-    randoms = [Random(settings.seed) for _ in range(len(writing.prompt))]
+    # Random would take a seed without its sign.
+    seed = settings.seed % (2 * MOST_SEED)
+    randoms = [Random(seed) for _ in range(len(writing.prompt))]
     while True:
         scores = logits[:, -1].astype(np.float32)
         for rule in rules:

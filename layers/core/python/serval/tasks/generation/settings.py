@@ -64,6 +64,7 @@ MOST_NEW_TOKENS = 4096
 """The most that is written by a model that has no bound of its own."""
 MOST_BEAMS = 64
 MOST_TOP = 10**6
+MOST_SEED = 2**64
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +225,7 @@ class GenerationDefaults:
             eos=token_ids("eos_token_id", values.get("eos_token_id")),
             stop=_stops(both),
             do_sample=sample,
-            seed=both.integer("seed", Random().getrandbits(31), most=2**64),
+            seed=both.integer("seed", Random().getrandbits(31), least=-(2**63), most=MOST_SEED),
             temperature=both.number("temperature", 1.0, most=1e4) or 1.0,
             top_k=both.integer("top_k", 50, most=MOST_TOP),
             top_p=both.number("top_p", 1.0, most=1.0),
