@@ -138,7 +138,8 @@ def test_usage_comes_last_where_it_is_wanted(task: Task) -> None:
     ("asked", "said"),
     [
         ({"stream_options": {"include_all": True}}, "'stream_options'.*include_usage"),
-        ({"stream_options": 5}, "'stream_options'.*an object"),
+        ({"stream_options": 5}, "'stream_options'.*with include_obfuscation or include_usage"),
+        ({"stream_options": []}, "'stream_options'.*an object"),
         ({"stream_options": {"include_usage": 1}}, "'include_usage'.*true or false"),
         ({"tools": [{}]}, "'tools'.*calls no tools"),
     ],

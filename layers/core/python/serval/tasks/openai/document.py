@@ -156,7 +156,9 @@ def split_stream(document: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
         If ``stream_options`` has something else.
     """
     rest = {name: value for name, value in document.items() if name not in (STREAM, STREAM_OPTIONS)}
-    options = document.get(STREAM_OPTIONS) or {}
+    options = document.get(STREAM_OPTIONS)
+    options = {} if options is None else options
     if not isinstance(options, Mapping) or not options.keys() <= OF_STREAMS:
-        raise InvalidParameter(STREAM_OPTIONS, options, f"an object with {' or '.join(OF_STREAMS)}")
+        known = " or ".join(sorted(OF_STREAMS))
+        raise InvalidParameter(STREAM_OPTIONS, options, f"an object with {known}")
     return rest, Parameters(options).flag("include_usage", default=False)
