@@ -42,6 +42,8 @@ def test_a_container_needs_no_artifact_but_its_model_yaml() -> None:
     [
         (runtime("kind: container, protocol: http"), "needs 'image'"),
         (runtime("kind: container, image: 'not an image', protocol: http"), "the URI of an image"),
+        (runtime("kind: container, image: 'https://r/m:1', protocol: http"), "the URI of an image"),
+        (runtime("kind: container, image: 'r/m:', protocol: http"), "the URI of an image"),
         (runtime("kind: container, image: m"), "needs 'signature'"),
         (runtime("kind: container, image: m, protocol: http", SIGNATURE), "bodies have none"),
         (runtime("kind: container, image: m, server: lmi", SIGNATURE), "'kind: http'; a container"),

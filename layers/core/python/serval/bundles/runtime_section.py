@@ -13,7 +13,8 @@ from serval.yaml_files import Matching, Section
 ImageUri = Annotated[
     str,
     Matching(
-        re.compile(r"[a-z0-9][\w.:/@-]{0,511}"), "the URI of an image, as 'registry/name:tag'"
+        re.compile(r"(?!.*//)[a-z0-9]([\w.:/@-]{0,510}\w)?"),
+        "the URI of an image, as 'registry/name:tag'",
     ),
 ]
 Command = Annotated[str, Field(min_length=1, max_length=4096)]
