@@ -7,8 +7,9 @@ same bytes, from any machine: S3 knows which parts it has, and by which sha256.
 import io
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC
 from pathlib import Path
@@ -16,12 +17,14 @@ from typing import IO, TYPE_CHECKING, cast
 
 from boto3.exceptions import S3UploadFailedError
 from boto3.s3.transfer import TransferConfig
+from botocore.exceptions import ClientError
 
 from serval.bundles.manifest import Manifest
 from serval.clock import Clock, utc_now
 from serval.models.storage import MANIFEST, upload_prefix
 from serval_cli.bundle.checksums import FilePart, HashedFile
 from serval_cli.bundle.incoming import IncomingBucket, PartThere
+from serval_cli.failures import CommandFailed
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -59,6 +62,9 @@ class SentPart(io.RawIOBase):
         self, folder: Path, part: FilePart, advance: Advance, stopping: threading.Event
     ) -> None:
         self._file = (folder / part.path).open("rb")
+        if os.fstat(self._file.fileno()).st_size < part.start + part.size_bytes:
+            self._file.close()
+            raise changed_file(folder / part.path)
         self._start, self._size = part.start, part.size_bytes
         self._advance, self._stopping = advance, stopping
         self._at = 0
@@ -189,8 +195,21 @@ class BundleUpload:
             sha256 = one.file.sha256s[number - 1]
             one.there[number] = self.bucket.put_part(one.key, one.upload, number, body, sha256)
 
-    def _open(self, part: FilePart) -> IO[bytes]:
-        return cast(IO[bytes], SentPart(self.folder, part, self.advance, self.stopping))
+    @contextmanager
+    def _open(self, part: FilePart) -> Iterator[IO[bytes]]:
+        """Open a part; S3's answer that its bytes have another digest is about the file."""
+        with SentPart(self.folder, part, self.advance, self.stopping) as body:
+            try:
+                yield cast(IO[bytes], body)
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "BadDigest":
+                    raise
+                raise changed_file(self.folder / part.path) from error
+
+
+def changed_file(path: Path) -> CommandFailed:
+    """Make the failure of a file that is not what was hashed."""
+    return CommandFailed(f"{path} has changed since it was hashed: push it when nobody writes it")
 
 
 def new_upload_id(clock: Clock = utc_now) -> str:

@@ -160,6 +160,20 @@ def test_a_finished_upload_is_not_continued_nor_one_of_other_bytes(
     assert Push(server, folder).send() not in begun.key
 
 
+@pytest.mark.parametrize("name", ["z.weights", "model.yaml"])
+@pytest.mark.parametrize("change", [lambda old: old[::-1], lambda old: old[:-1]])
+def test_a_file_that_changes_after_it_was_hashed_is_named(
+    server: S3Server, folder: Path, name: str, change: Callable[[bytes], bytes]
+) -> None:
+    push = Push(server, folder)
+    (folder / name).write_bytes(change((folder / name).read_bytes()))
+
+    with pytest.raises(CommandFailed, match=f"{name} has changed since it was hashed: push it"):
+        push.send()
+
+    assert not any(call.endswith("manifest.json") for call in calls(server, "PUT"))
+
+
 def test_a_failure_stops_what_is_under_way(server: S3Server, folder: Path) -> None:
     server.disk.before = fail_after(0)
     push = Push(server, folder)
