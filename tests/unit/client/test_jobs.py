@@ -58,6 +58,13 @@ def test_waiting_for_a_job_ends_with_the_time_that_was_given(kind: Kind) -> None
 
 
 @both
+def test_a_job_that_has_not_ended_has_nothing_to_download(kind: Kind, tmp_path: Path) -> None:
+    server = kind(replies(job("running")))
+    with pytest.raises(NotEnded, match="batch job j1 is running: its files are there once it has"):
+        server.client.download_job("j1", tmp_path)
+
+
+@both
 def test_a_download_goes_on_where_it_was_cut_off(kind: Kind, tmp_path: Path) -> None:
     body, ranges = b"0123456789", []
 

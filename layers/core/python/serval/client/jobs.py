@@ -123,8 +123,17 @@ class JobFlows(Downloading, Asking):
         -------
         list[Path]
             The files below ``folder``, each whole.
+
+        Raises
+        ------
+        NotEnded
+            If the job has not ended.
         """
         found = yield from self.job(job_id)
+        if found["status"] not in ENDED:
+            raise NotEnded(
+                f"batch job {job_id} is {found['status']}: its files are there once it has ended"
+            )
         return (yield from self.download(found.get("results") or [], folder, progress=progress))
 
 
