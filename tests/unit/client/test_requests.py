@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +184,32 @@ def test_what_a_task_cannot_take_is_refused_before_it_is_sent() -> None:
     tensors = httpx.Response(200, json={"name": "m", "inputs": [FLOWER], "outputs": []})
     with pytest.raises(InvalidInput, match="model 'm' has no task"):
         ClientServer(replies(tensors)).client.submit_call("m", "a")
+
+
+@pytest.mark.parametrize(
+    ("text", "content_type", "value"),
+    [
+        ("7 apples", "text/plain", None),
+        ("7", "text/plain", None),
+        ('{"n": 7}', "application/json", {"n": 7}),
+    ],
+)
+def test_a_container_that_takes_long_answers_as_one_that_does_not(
+    text: str, content_type: str, value: Any
+) -> None:
+    """What the API says at once and what the request's document has make the same answer."""
+    headers = {"content-type": content_type, "serval-model-version": "3"}
+    at_once = ClientServer(replies(httpx.Response(200, text=text, headers=headers)))
+    running = httpx.Response(503, json={"error": "on"}, headers={"serval-request-id": "r1"})
+    outputs = [
+        {"name": name, "datatype": "BYTES", "shape": [1], "data": [given]}
+        for name, given in (("answer", text), ("content_type", content_type))
+    ]
+    ended = document("succeeded", response={"model_version": "3", "outputs": outputs})
+    later = ClientServer(replies(running, ended))
+    quick, slow = (server.client.call("boxed", b"body") for server in (at_once, later))
+    assert (slow.value, slow.content, slow.content_type) == (value, text.encode(), content_type)
+    assert replace(quick, headers={}) == slow
 
 
 @both

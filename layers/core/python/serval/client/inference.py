@@ -15,6 +15,9 @@ from serval.client.steps import Call, Flow, Reply
 from serval.client.task_bodies import BINARY, JSON, Rows, call_body
 from serval.client.wire import HEADER, decode_response, encode_request
 
+CONTENT_TYPE = "content_type"
+"""Output of a handler or a container, beside its answer."""
+
 
 @dataclass
 class ModelFlows(RequestReading, Asking):
@@ -184,25 +187,36 @@ def has_arrays(request: Mapping[str, Any]) -> bool:
 
 
 def read_call(reply: Reply) -> CallAnswer:
-    """Read the answer of a task."""
+    """Read the answer of a task, a handler or a container."""
     content_type = reply.headers.get("content-type", "")
-    return CallAnswer(
-        json.loads(reply.content) if "json" in content_type else None,
-        reply.content,
-        content_type,
-        reply.headers.get("serval-model-version", ""),
-        reply.headers,
-    )
+    version = reply.headers.get("serval-model-version", "")
+    return answer_of(reply.content, content_type, version, reply.headers)
+
+
+def answer_of(
+    content: bytes, content_type: str, version: str, headers: Mapping[str, str]
+) -> CallAnswer:
+    """Build an answer, parsed if it is JSON."""
+    value = json.loads(content) if "json" in content_type else None
+    return CallAnswer(value, content, content_type, version, headers)
 
 
 def words_of(document: Mapping[str, Any]) -> CallAnswer:
-    """Read a task's answer in the V2 response of an async request; a file stays bytes."""
-    elements = list(document["outputs"][0]["data"])
+    """Read the same in the V2 response of an async request; a file stays bytes."""
+    by_name = {output["name"]: list(output["data"]) for output in document["outputs"]}
+    elements = [as_bytes(one) for one in next(iter(by_name.values()))]
+    version = str(document.get("model_version", ""))
+    if CONTENT_TYPE in by_name:
+        content_type = as_bytes(by_name[CONTENT_TYPE][0]).decode()
+        return answer_of(elements[0], content_type, version, {})
     try:
         values = [json.loads(one) for one in elements]
     except ValueError:
-        version = str(document.get("model_version", ""))
         return CallAnswer(None, elements[0], BINARY, version, {})
     value = values[0] if len(values) == 1 else values
-    version = str(document.get("model_version", ""))
     return CallAnswer(value, json.dumps(value).encode(), JSON, version, {})
+
+
+def as_bytes(element: str | bytes) -> bytes:
+    """Return an element of BYTES, which JSON has as text."""
+    return element.encode() if isinstance(element, str) else element
