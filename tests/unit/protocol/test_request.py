@@ -18,6 +18,7 @@ from serval.errors import (
     UnsupportedFeature,
 )
 from serval.models.signature import Signature, TensorSpec
+from serval.protocol import even_lists
 from serval.protocol.request import read_request
 
 SIGNATURE = Signature((TensorSpec("x", "FP32", (-1, 2)),), ())
@@ -50,6 +51,9 @@ def open_to(item: dict[str, Any]) -> Signature:
         (tensor(data=[[1], [2]]), r"nested data does not follow shape \[1, 2\] on axis 0"),
         (tensor(data=[[[1], [2]]]), r"data is nested deeper than shape \[1, 2\]"),
         (tensor(data=[[1, [2]]]), r"data is nested deeper than shape \[1, 2\]"),
+        (tensor(shape=[2, 2], data=[[1, 2, 3], [4]]), r"does not follow shape \[2, 2\] on axis 1"),
+        (tensor(shape=[10**9, 10**9], data=[[1, 2]]), "does not follow shape .* on axis 0"),
+        (tensor(shape=[], data=[[1]]), r"data is nested deeper than shape \[\]"),
         (tensor(shape=[-1, 2]), r"tensor 'x': shape \[-1, 2\]: -1 is not an extent"),
         (tensor(shape=[2**63, 2]), "is not an extent"),
         (tensor(shape=[2.0, 1]), "2.0 is not an extent"),
@@ -236,6 +240,19 @@ def test_members_that_nobody_knows_are_tolerated_but_not_without_end() -> None:
         with pytest.raises(MalformedBody, match=r"an object has 10\d+ members, at most 1024"):
             read(**members)
         assert time.process_time() - started < 3
+
+
+@pytest.mark.parametrize("more", [{}, {"outputs": [{"name": "y"}]}])
+def test_the_text_proves_that_nested_data_is_even_without_a_look_at_each_row(
+    more: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise AssertionError("each row is looked at")
+
+    monkeypatch.setattr(even_lists, "check_nesting", refuse)
+    rows = [[1, 2], [3, 4], [5, 6]]
+    request = read(inputs=[tensor(shape=[3, 2], data=rows)], **more)
+    assert request.inputs[0].array.tolist() == rows
 
 
 def test_deeply_nested_elements_cost_no_more_than_flat_ones() -> None:

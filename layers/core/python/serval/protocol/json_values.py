@@ -18,6 +18,7 @@ from serval.errors import InvalidParameter, InvalidTensor, MalformedBody
 from serval.foreign import repeated_member
 from serval.models.tensor import DATATYPES, NON_FINITE, Array, Tensor
 from serval.protocol.binary_tensors import bytes_array
+from serval.protocol.even_lists import UNSEEN, ListText, expect_even
 from serval.protocol.lazy_json import parse_json
 from serval.short_repr import short_repr
 
@@ -89,6 +90,11 @@ def preview(value: Any, depth: int = PREVIEW_DEPTH) -> Any:
     return value
 
 
+def quote(value: Any) -> str:
+    """Write a lazy value as messages show it: short, whatever it is."""
+    return short_repr(preview(value))
+
+
 def read_members(document: Fields, name: str) -> list[Fields]:
     """Read a list of objects from the document."""
     items = document.get(name)
@@ -123,8 +129,15 @@ def read_flag(given: Mapping[str, Any], name: str, *, default: bool) -> bool:
     return value
 
 
-def decode_json(name: str, datatype: str, shape: Sequence[int], data: Any) -> Array:
+def decode_json(
+    name: str, datatype: str, shape: Sequence[int], data: Any, source: ListText = UNSEEN
+) -> Array:
     """Read the ``data`` member of a tensor, a ``simdjson.Array``.
+
+    Parameters
+    ----------
+    source
+        What may prove that nested data follows the shape.
 
     Raises
     ------
@@ -134,9 +147,9 @@ def decode_json(name: str, datatype: str, shape: Sequence[int], data: Any) -> Ar
     if datatype in BINARY_ONLY:
         raise InvalidTensor(name, f"{datatype} travels only as a binary tensor, not as JSON")
     if not isinstance(data, simdjson.Array):
-        raise InvalidTensor(name, f"data: an array expected, got {short_repr(preview(data))}")
+        raise InvalidTensor(name, f"data: an array expected, got {quote(data)}")
     if len(data) and isinstance(data[0], simdjson.Array):
-        check_nesting(name, shape, data)
+        expect_even(name, shape, data, source)
     dtype = DATATYPES[datatype]
     if dtype.kind in "fiu":
         read = read_numbers(name, datatype, dtype, data)
@@ -147,19 +160,6 @@ def decode_json(name: str, datatype: str, shape: Sequence[int], data: Any) -> Ar
             name, f"shape {list(shape)} holds {math.prod(shape)} values, got {read.size}"
         )
     return read.reshape(shape)
-
-
-def check_nesting(name: str, shape: Sequence[int], rows: Any, axis: int = 0) -> None:
-    """Refuse nested data whose lists do not follow the shape; no more than a row is held."""
-    if axis == len(shape):
-        raise InvalidTensor(name, f"data is nested deeper than shape {list(shape)}")
-    if not isinstance(rows, simdjson.Array) or len(rows) != shape[axis]:
-        raise InvalidTensor(name, f"nested data does not follow shape {list(shape)} on axis {axis}")
-    if axis + 1 < len(shape):
-        for row in rows:
-            check_nesting(name, shape, row, axis + 1)
-    elif simdjson.Array in set(map(type, rows)):
-        raise InvalidTensor(name, f"data is nested deeper than shape {list(shape)}")
 
 
 def read_numbers(name: str, datatype: str, dtype: np.dtype[Any], data: Any) -> Array:
@@ -225,7 +225,7 @@ def read_elements(name: str, datatype: str, data: Any) -> Array:
 
 def wrong_element(name: str, datatype: str, index: int, value: Any, expected: str) -> InvalidTensor:
     """Build the error for an element that does not fit the datatype."""
-    found = short_repr(preview(value))
+    found = quote(value)
     return InvalidTensor(name, f"element {index} is {found}, {expected} expected for {datatype}")
 
 

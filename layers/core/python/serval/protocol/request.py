@@ -23,6 +23,7 @@ from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import DATATYPES, Tensor
 from serval.protocol.binary_tensors import decode_binary
 from serval.protocol.content import FEWER
+from serval.protocol.even_lists import UNSEEN, ListText
 from serval.protocol.framing import split_body
 from serval.protocol.json_values import (
     Fields,
@@ -30,6 +31,7 @@ from serval.protocol.json_values import (
     json_object,
     pick_members,
     preview,
+    quote,
     read_flag,
     read_members,
     read_parameters,
@@ -75,7 +77,7 @@ def read_request(
     """
     if header_length is None:
         check_json_size(len(body), json_limit)
-        return read_document(parse_head(body), memoryview(b""), signature)
+        return read_document(parse_head(body), memoryview(b""), signature, body)
     sent, length = split_body(body, header_length)
     check_json_size(length, json_limit)
     tail = memoryview(sent)[length:]
@@ -127,28 +129,32 @@ def read_raw_request(tail: memoryview, signature: Signature) -> InferenceRequest
     return InferenceRequest((Tensor(spec.name, spec.datatype, array),), binary_outputs=True)
 
 
-def read_document(document: Fields, tail: memoryview, signature: Signature) -> InferenceRequest:
-    """Read the JSON part and the binary tensors after it."""
+def read_document(
+    document: Fields, tail: memoryview, signature: Signature, text: str | bytes = b""
+) -> InferenceRequest:
+    """Read the JSON part and the binary tensors after it; ``text`` is its text, if at hand."""
     request_id = document.get("id")
     if request_id is not None and not isinstance(request_id, str):
         raise InvalidParameter("id", preview(request_id), "a string")
     binary_outputs = read_flag(read_parameters(document), "binary_data_output", default=False)
-    inputs = read_tensors(read_members(document, "inputs"), tail, input_specs(signature))
+    items = read_members(document, "inputs")
+    # Beside an only input's data there are these lists: of inputs, of outputs, and its shape.
+    source = ListText(text, 2 + ("outputs" in document)) if len(items) == 1 else UNSEEN
+    inputs = read_tensors(items, tail, input_specs(signature), source)
     check_complete({tensor.name for tensor in inputs}, signature)
-    return InferenceRequest(
-        inputs=inputs,
-        request_id=request_id,
-        outputs=read_outputs(document, binary_outputs) if "outputs" in document else {},
-        binary_outputs=binary_outputs,
-    )
+    outputs = read_outputs(document, binary_outputs) if "outputs" in document else {}
+    return InferenceRequest(inputs, request_id, outputs, binary_outputs)
 
 
 def read_tensors(
-    items: list[Fields], tail: memoryview, specs: Mapping[str, TensorSpec] | None = None
+    items: list[Fields],
+    tail: memoryview,
+    specs: Mapping[str, TensorSpec] | None = None,
+    source: ListText = UNSEEN,
 ) -> tuple[Tensor, ...]:
     """Read tensors, slicing the binary ones off the tail in order.
 
-    What does not fit ``specs`` is refused before its elements are read.
+    What does not fit ``specs`` is refused before its elements are read; ``source`` has their data.
     """
     offset = 0
     tensors: dict[str, Tensor] = {}
@@ -161,7 +167,7 @@ def read_tensors(
         if specs is not None:
             check_tensor(name, datatype, shape, specs)
         if size is None:
-            array = decode_json(name, datatype, shape, item.get("data"))
+            array = decode_json(name, datatype, shape, item.get("data"), source)
         elif offset + size <= len(tail):
             array = decode_binary(name, datatype, shape, tail[offset : offset + size])
             offset += size
@@ -182,8 +188,9 @@ def read_datatype(name: str, item: Fields) -> str:
     """Read a tensor's datatype."""
     datatype = item.get("datatype")
     if not isinstance(datatype, str) or datatype not in DATATYPES:
-        given = short_repr(preview(datatype))
-        raise InvalidTensor(name, f"datatype {given} given, one of {', '.join(DATATYPES)} expected")
+        raise InvalidTensor(
+            name, f"datatype {quote(datatype)} given, one of {', '.join(DATATYPES)} expected"
+        )
     return datatype
 
 
@@ -191,17 +198,13 @@ def read_shape(name: str, item: Fields) -> list[int]:
     """Read a tensor's shape."""
     array = item.get("shape")
     if not isinstance(array, simdjson.Array) or len(array) > MAX_DIMENSIONS:
-        given = short_repr(preview(array))
         raise InvalidTensor(
-            name, f"shape {given} given, a list of at most {MAX_DIMENSIONS} expected"
+            name, f"shape {quote(array)} given, a list of at most {MAX_DIMENSIONS} expected"
         )
     shape: list[Any] = list(array)
     for extent in shape:
         if type(extent) is not int or not 0 <= extent <= MAX_EXTENT:
-            given = short_repr(preview(array))
-            raise InvalidTensor(
-                name, f"shape {given}: {short_repr(preview(extent))} is not an extent"
-            )
+            raise InvalidTensor(name, f"shape {quote(array)}: {quote(extent)} is not an extent")
     if math.prod(extent or 1 for extent in shape) > MAX_ELEMENTS:
         raise InvalidTensor(name, f"shape {shape!r} is more than any tensor holds")
     return shape
@@ -218,9 +221,7 @@ def binary_size(name: str, item: Fields) -> int | None:
             raise InvalidTensor(name, "neither 'data' nor 'parameters.binary_data_size' given")
         return None
     if type(size) is not int or size < 0:
-        raise InvalidTensor(
-            name, f"binary_data_size {short_repr(preview(size))} is not a number of bytes"
-        )
+        raise InvalidTensor(name, f"binary_data_size {quote(size)} is not a number of bytes")
     if "data" in item:
         raise InvalidTensor(name, "both 'data' and 'parameters.binary_data_size' given")
     return size

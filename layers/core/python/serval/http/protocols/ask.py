@@ -25,11 +25,10 @@ from serval.models.signature import TensorSpec
 from serval.models.tensor import Tensor
 from serval.models.version import ModelVersion
 from serval.protocol.content import FEWER, media_type
-from serval.protocol.json_values import distinct_names, preview
+from serval.protocol.json_values import distinct_names, quote
 from serval.protocol.nested import fit_ones, read_nested
 from serval.protocol.predictions import write_rows, write_whole
 from serval.protocol.request import check_complete, check_tensor, input_specs
-from serval.short_repr import short_repr
 from serval.tasks.call import answer_payload, write_json
 from serval.tasks.payload import MEDIA, read_document
 from serval.tasks.task import Task
@@ -113,18 +112,18 @@ def given_tensors(given: Given, record: ModelVersion) -> tuple[Tensor, ...]:
             raise InvalidInputs(
                 f"input {min(unknown)!r:.80} is unknown: the model takes {', '.join(specs)}"
             )
-        return tuple(read_nested(specs[name], value[name], given.text) for name in names)
+        return tuple(read_nested(specs[name], value[name], given.source) for name in names)
     if isinstance(value, simdjson.Array) and len(value) and isinstance(value[0], simdjson.Object):
         return _by_row(value, record)
     if isinstance(value, Table):
         return table_tensors(value, record)
     if len(record.signature.inputs) == 1:
-        return (read_nested(record.signature.inputs[0], value, given.text),)
+        return (read_nested(record.signature.inputs[0], value, given.source),)
     if not isinstance(value, simdjson.Array) or not (
         len(value) and isinstance(value[0], simdjson.Array)
     ):
         raise InvalidInputs(f"the model takes {', '.join(specs)}: name them in objects")
-    return table_tensors(unnamed_table(value, given.text), record)
+    return table_tensors(unnamed_table(value, given.source), record)
 
 
 def _by_columns(value: Any, record: ModelVersion) -> tuple[Tensor, ...]:
@@ -151,7 +150,7 @@ def _member(row: Any, name: str, names: Collection[str]) -> Any:
     if isinstance(row, simdjson.Object) and len(row) == len(names):
         with suppress(KeyError):
             return row[name]
-    given = short_repr(preview(row))
+    given = quote(row)
     raise InvalidInputs(
         f"instance {given}: an object with {', '.join(names)} expected, as the first"
     )

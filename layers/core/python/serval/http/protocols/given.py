@@ -16,7 +16,8 @@ import orjson
 import simdjson
 
 from serval.errors import InvalidParameter, MalformedBody
-from serval.protocol.json_values import json_object, pick_members, preview
+from serval.protocol.even_lists import UNSEEN, ListText
+from serval.protocol.json_values import json_object, pick_members, quote
 from serval.protocol.lazy_json import parse_json
 from serval.short_repr import short_repr
 
@@ -35,10 +36,8 @@ class Table:
     """Whether the columns' names are the caller's."""
     cells: Any
     """A ``simdjson.Array`` of rows, an FP64 array [rows, columns], or rows of texts or values."""
-    text: bytes = b""
+    source: ListText = UNSEEN
     """The body, if the cells are JSON in it."""
-    others: int = 0
-    """How many lists the body has beside the cells."""
 
     @property
     def rows(self) -> int:
@@ -64,8 +63,8 @@ class Given:
     value: Any
     """simdjson's lazy list or object, a JSON value, or a ``Table``."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    text: bytes = b""
-    """The body."""
+    source: ListText = UNSEEN
+    """The body, if it is JSON."""
 
     def plain(self) -> Any:
         """Return the value as Python's own."""
@@ -106,7 +105,7 @@ def pick_given(document: Any, body: bytes, members: Sequence[str], parameters: s
         raise InvalidParameter(parameters, more, "an object")
     if given[0] == RECORDS:
         return Given("table", read_records(RECORDS, _load(body)[RECORDS]), more or {})
-    return given_member(given[0], fields[given[0]], more or {}, body)
+    return given_member(given[0], fields[given[0]], more or {}, ListText(body))
 
 
 def _load(body: bytes) -> Any:
@@ -129,38 +128,39 @@ def read_list(body: bytes) -> Given:
     MalformedBody
         If it is none.
     """
-    return given_member(INSTANCES, parse_json(body), {}, body)
+    return given_member(INSTANCES, parse_json(body), {}, ListText(body))
 
 
-def given_member(name: str, value: Any, parameters: Mapping[str, Any], text: bytes) -> Given:
+def given_member(name: str, value: Any, parameters: Mapping[str, Any], source: ListText) -> Given:
     """Read one member by what its name says of its form."""
     if name == SPLIT:
-        return Given("table", _read_split(value, text), parameters)
+        return Given("table", _read_split(value, source.text), parameters)
     if name == INPUTS:
-        return Given("whole", value, parameters, text)
+        return Given("whole", value, parameters, source)
     if not isinstance(value, simdjson.Array) or not len(value):
-        raise MalformedBody(f"{name!r} is {short_repr(preview(value))}, a list of rows expected")
-    return Given("rows", value, parameters, text)
+        raise MalformedBody(f"{name!r} is {quote(value)}, a list of rows expected")
+    return Given("rows", value, parameters, source)
 
 
-def _read_split(value: Any, text: bytes) -> Table:
+def _read_split(value: Any, text: str | bytes) -> Table:
     """Read ``{"columns": [...], "data": [[...], ...]}``; ``index`` does not matter."""
     members = frozenset(("columns", "data", "index"))
     fields = pick_members(value, members) if isinstance(value, simdjson.Object) else {}
     data, columns = fields.get("data"), plain_value(fields.get("columns"))
     if not isinstance(data, simdjson.Array) or not len(data):
         raise MalformedBody(f"{SPLIT!r}: 'data' is not a list of rows")
-    others = sum(isinstance(each, simdjson.Array) for each in fields.values()) - 1
+    lists = sum(isinstance(each, simdjson.Array) for each in fields.values())
+    source = ListText(text, others=lists - 1)
     if columns is None and isinstance(data[0], simdjson.Array):
-        return unnamed_table(data, text, others)
+        return unnamed_table(data, source)
     if not isinstance(columns, list) or not columns:
         raise MalformedBody(f"{SPLIT!r}: 'columns' is not a list of names")
-    return Table([str(name) for name in columns], True, data, text, others)
+    return Table([str(name) for name in columns], True, data, source)
 
 
-def unnamed_table(rows: Any, text: bytes, others: int = 0) -> Table:
+def unnamed_table(rows: Any, source: ListText) -> Table:
     """Make a table of rows that are lists."""
-    return Table([str(index) for index in range(len(rows[0]))], False, rows, text, others)
+    return Table([str(index) for index in range(len(rows[0]))], False, rows, source)
 
 
 def read_records(name: str, records: Any) -> Table:

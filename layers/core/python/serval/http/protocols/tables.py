@@ -19,8 +19,8 @@ from serval.models.tensor import DATATYPES, NON_FINITE, Array, Tensor
 from serval.models.version import ModelVersion
 from serval.protocol.binary_tensors import bytes_array
 from serval.protocol.delimited import read_csv
-from serval.protocol.json_values import check_nesting, narrow, wrong_element
-from serval.protocol.nested import is_even
+from serval.protocol.even_lists import expect_even
+from serval.protocol.json_values import narrow, wrong_element
 from serval.protocol.request import check_tensor
 from serval.short_repr import short_repr
 
@@ -147,8 +147,7 @@ def _lazy_numbers(table: Table, shape: Sequence[int]) -> Array | None:
         numbers = np.frombuffer(table.cells.as_buffer(of_type="d"))
     except (TypeError, ValueError):
         return None
-    if not is_even(table.cells, table.text, shape, table.others):
-        check_nesting("data", shape, table.cells)
+    expect_even("data", shape, table.cells, table.source)
     return numbers
 
 

@@ -2,12 +2,13 @@
 
 import json
 import random
+import tracemalloc
 from typing import Any
 
 import pytest
 import simdjson
 
-from serval.protocol.nested import WIDE, is_even
+from serval.protocol.even_lists import WIDE, ListText, is_even
 
 DOCUMENTS = 2_000
 
@@ -55,7 +56,9 @@ def test_a_document_proves_no_shape_that_its_rows_have_not(narrowest: int) -> No
         others = int(isinstance(junk, list))
         parsed: Any = simdjson.Parser().parse(text)
         lists = parsed["data"]
-        if numbers_in(data) == shape[0] * shape[1] and is_even(lists, text, shape, others):
+        if numbers_in(data) == shape[0] * shape[1] and is_even(
+            lists, shape, ListText(text, others)
+        ):
             assert even, text
             proved += 1
     assert proved > DOCUMENTS / 5
@@ -83,4 +86,16 @@ def test_long_rows_are_even_if_they_are_lists_of_one_length_and_nothing_is_in_th
 ) -> None:
     text = json.dumps(data).encode()
     shape = [2, WIDE] if len(data[0]) == WIDE else [2, 2, WIDE]
-    assert is_even(simdjson.Parser().parse(text), text, shape) is even
+    assert is_even(simdjson.Parser().parse(text), shape, ListText(text)) is even
+
+
+@pytest.mark.parametrize("shape", [[], [10**15, 2], [10**15, 0], [2, 10**15, 2], [10**7] * 30])
+def test_a_shape_larger_than_the_text_is_not_proved_and_takes_no_memory(shape: list[int]) -> None:
+    text = b'{"data":[[1,2],[3,4]]}'
+    lists: Any = simdjson.Parser().parse(text)["data"]
+    tracemalloc.start()
+    try:
+        assert not is_even(lists, shape, ListText(text))
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
