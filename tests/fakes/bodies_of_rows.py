@@ -36,4 +36,4 @@ def row_bodies() -> list[bytes]:
 
 
 def rows(data: bytes) -> None:
-    given_tensors(read_given(data, FORMS, "params"), version_record("m", "1", b"", TWO_COLUMNS))
+    given_tensors(read_given(data, FORMS), version_record("m", "1", b"", TWO_COLUMNS))

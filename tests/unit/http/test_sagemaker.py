@@ -110,13 +110,17 @@ def test_the_variant_is_a_version_and_attributes_come_back(ready: Bench) -> None
     assert (absent.status, absent.headers["x-amzn-errortype"]) == (404, "ValidationError")
 
 
+def test_a_number_that_marks_the_ends_of_lines_may_be_among_them(ready: Bench) -> None:
+    assert invoke(ready, b"7e22,2\n3,7e22\n", CSV).json == [[7e22, 3.0], [4.0, 7e22]]
+
+
 @pytest.mark.parametrize(
     ("body", "content_type", "words"),
     [
         (b"{", JSON, "not valid JSON"),
         ({"rows": []}, JSON, "one of 'dataframe_split'"),
         (b"1,2\n3\n", CSV, "line 2 of the CSV: 1 fields given, 2 expected"),
-        (b"1,2\n3,4,1e308,5,6\n", CSV, "line 2 of the CSV: 5 fields given, 2 expected"),
+        (b"1,2\n3,4,7e22,5,6\n", CSV, "line 2 of the CSV: 5 fields given, 2 expected"),
         (b"1,2\n[3,4\n5],6\n", CSV, "'[3', a number expected"),
         (b"1,2\n3,1e308\n", CSV, "1e+308 does not fit FP32"),
         (b"", CSV, "the body is empty"),

@@ -11,6 +11,7 @@ from onnx import TensorProto, helper
 
 from serval.http.protocols.ask import ask_given
 from serval.http.protocols.given import read_given
+from serval.http.protocols.v1 import FORMS
 from serval.inference.loaded import Loaded
 from serval.models.signature import Signature, TensorSpec
 from serval.models.tensor import Tensor
@@ -182,7 +183,7 @@ def test_images_come_in_base64_as_from_other_servers_clients(given: Any) -> None
     record = version_record("m", "1", b"", TWO)
     loaded = Loaded(record, Sized(), {}, {}, load_ms=0.0, task=Sized())
     body = json.dumps({"instances": [given]}).encode()
-    asked = ask_given(loaded, read_given(body, ("instances",), "parameters"))
+    asked = ask_given(loaded, read_given(body, FORMS))
     assert asked.write(asked.run()).body == b'{"predictions":[2]}'
 
 

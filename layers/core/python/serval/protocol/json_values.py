@@ -178,7 +178,7 @@ def narrow(name: str, datatype: str, dtype: np.dtype[Any], wide: Array) -> Array
     if dtype.kind == "f":
         with np.errstate(over="ignore"):
             narrow = wide.astype(dtype)
-        if np.isfinite(narrow).all():
+        if np.count_nonzero(np.isfinite(narrow)) == narrow.size:
             return narrow
         overflown = wide[np.isinf(narrow) & np.isfinite(wide)]
         if overflown.size:

@@ -27,7 +27,17 @@ ALONE = re.compile(rb'\s*\{\s*"dataframe_records"\s*:(.*)\}\s*', re.DOTALL)
 """Records without parameters: where a value is all there is, one parse does."""
 
 
-@dataclass(frozen=True, slots=True)
+class Forms:
+    """The members of a protocol's bodies: one that has the inputs, and perhaps parameters."""
+
+    def __init__(self, *members: str, parameters: str) -> None:
+        self.members, self.parameters = members, parameters
+        self.known = frozenset((*members, parameters))
+        self.wanted = "one of " + ", ".join(map(repr, members))
+
+
+# Neither is frozen: that would double the time it takes to make them, for each request.
+@dataclass(slots=True)
 class Table:
     """Rows of cells under columns."""
 
@@ -55,7 +65,7 @@ class Table:
         return [dict(zip(self.columns, row, strict=True)) for row in self.to_lists()]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Given:
     """Inputs as a body gives them."""
 
@@ -78,31 +88,31 @@ def plain_value(value: Any) -> Any:
     return value.as_dict() if isinstance(value, simdjson.Object) else value
 
 
-def read_given(body: bytes, members: Sequence[str], parameters: str) -> Given:
-    """Read a JSON object that has one of some members, and perhaps parameters.
+def read_given(body: bytes, forms: Forms) -> Given:
+    """Read a JSON object of a protocol's forms.
 
     Raises
     ------
     MalformedBody
         If it is no such object.
     """
-    alone = ALONE.fullmatch(body) if RECORDS in members else None
+    alone = ALONE.fullmatch(body) if RECORDS in forms.members else None
     if alone is not None:
         with suppress(orjson.JSONDecodeError):
             return Given("table", read_records(RECORDS, orjson.loads(alone[1])))
-    return pick_given(json_object(body, _one_of(members)), body, members, parameters)
+    return pick_given(json_object(body, forms.wanted), body, forms)
 
 
-def pick_given(document: Any, body: bytes, members: Sequence[str], parameters: str) -> Given:
-    """Pick the only one of some members that a parsed body may have, as ``read_given`` does."""
-    fields = pick_members(document, frozenset((*members, parameters)))
-    given = [name for name in members if name in fields]
+def pick_given(document: Any, body: bytes, forms: Forms) -> Given:
+    """Pick the one member that a parsed body may have of a protocol's, as ``read_given`` does."""
+    fields = pick_members(document, forms.known)
+    given = [name for name in forms.members if name in fields]
     if len(given) != 1:
         found = " and ".join(map(repr, given)) or "none of them"
-        raise MalformedBody(f"the body has {found}: {_one_of(members)} expected")
-    more = plain_value(fields.get(parameters))
+        raise MalformedBody(f"the body has {found}: {forms.wanted} expected")
+    more = plain_value(fields.get(forms.parameters))
     if more is not None and not isinstance(more, Mapping):
-        raise InvalidParameter(parameters, more, "an object")
+        raise InvalidParameter(forms.parameters, more, "an object")
     if given[0] == RECORDS:
         return Given("table", read_records(RECORDS, _load(body)[RECORDS]), more or {})
     return given_member(given[0], fields[given[0]], more or {}, ListText(body))
@@ -114,10 +124,6 @@ def _load(body: bytes) -> Any:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise MalformedBody(f"the body is not valid JSON: {error}") from None
-
-
-def _one_of(members: Sequence[str]) -> str:
-    return "one of " + ", ".join(map(repr, members))
 
 
 def read_list(body: bytes) -> Given:
@@ -149,18 +155,18 @@ def _read_split(value: Any, text: str | bytes) -> Table:
     data, columns = fields.get("data"), plain_value(fields.get("columns"))
     if not isinstance(data, simdjson.Array) or not len(data):
         raise MalformedBody(f"{SPLIT!r}: 'data' is not a list of rows")
-    lists = sum(isinstance(each, simdjson.Array) for each in fields.values())
-    source = ListText(text, others=lists - 1)
+    others = (columns is not None) + isinstance(fields.get("index"), simdjson.Array)
+    source = ListText(text, others)
     if columns is None and isinstance(data[0], simdjson.Array):
         return unnamed_table(data, source)
     if not isinstance(columns, list) or not columns:
         raise MalformedBody(f"{SPLIT!r}: 'columns' is not a list of names")
-    return Table([str(name) for name in columns], True, data, source)
+    return Table(list(map(str, columns)), True, data, source)
 
 
 def unnamed_table(rows: Any, source: ListText) -> Table:
     """Make a table of rows that are lists."""
-    return Table([str(index) for index in range(len(rows[0]))], False, rows, source)
+    return Table(list(map(str, range(len(rows[0])))), False, rows, source)
 
 
 def read_records(name: str, records: Any) -> Table:

@@ -14,7 +14,7 @@ from serval.errors import MalformedBody, PathNotFound, UnsupportedFeature
 from serval.foreign import refuse_repeated, refusing
 from serval.http.call import HttpCall
 from serval.http.protocols.ask import ask_given
-from serval.http.protocols.given import INPUTS, INSTANCES, RECORDS, SPLIT, Given, read_given
+from serval.http.protocols.given import INPUTS, INSTANCES, RECORDS, SPLIT, Forms, Given, read_given
 from serval.http.protocols.protocol import Asked
 from serval.http.protocols.tables import read_csv_table
 from serval.http.refusals import CSV, MLFLOW_TAKES, declared_type
@@ -24,7 +24,7 @@ from serval.protocol.limits import RequestLimits
 from serval.protocol.request import check_json_size
 
 NOT_FINITE = re.compile(rb"NaN|Infinity")
-FORMS = (SPLIT, RECORDS, INSTANCES, INPUTS)
+FORMS = Forms(SPLIT, RECORDS, INSTANCES, INPUTS, parameters="params")
 
 
 def address(call: HttpCall) -> tuple[str, str | None]:
@@ -54,11 +54,11 @@ def read(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> Asked[Any]:
     if declared == CSV:
         return ask_given(loaded, Given("table", read_csv_table(body, loaded, has_header=True)))
     try:
-        given = read_given(body, FORMS, "params")
+        given = read_given(body, FORMS)
     except MalformedBody:
         if NOT_FINITE.search(body) is None:
             raise
-        given = read_given(_spell_numbers(body, loaded), FORMS, "params")
+        given = read_given(_spell_numbers(body, loaded), FORMS)
     return ask_given(loaded, given)
 
 

@@ -31,6 +31,7 @@ from serval.http.protocols.given import (
     INSTANCES,
     RECORDS,
     SPLIT,
+    Forms,
     Given,
     pick_given,
     read_list,
@@ -59,7 +60,7 @@ from serval.protocol.request import (
 from serval.tasks.call import write_json
 
 NPY, BINARY = "application/x-npy", "application/octet-stream"
-FORMS = (SPLIT, RECORDS, INSTANCES, INPUTS)
+FORMS = Forms(SPLIT, RECORDS, INSTANCES, INPUTS, parameters="parameters")
 HEAD_LENGTH = "json-header-size="
 """In the Content-Type of a binary request and its answer, as Triton has it on SageMaker."""
 PREFIX = "x-amzn-sagemaker-"
@@ -196,9 +197,9 @@ def _read_json(loaded: Loaded, body: bytes, call: HttpCall, limits: RequestLimit
         return _ask_request(
             loaded, fit_request(partial(read_parsed_request, document), loaded.record)
         )
-    if loaded.task is not None and names.isdisjoint(FORMS[:3]):
+    if loaded.task is not None and names.isdisjoint(FORMS.members[:3]):
         return ask_task(loaded, body, JSON, limits.json_bytes)
-    return ask_given(loaded, pick_given(document, body, FORMS, "parameters"))
+    return ask_given(loaded, pick_given(document, body, FORMS))
 
 
 def _is_tensor(value: Any) -> bool:

@@ -39,6 +39,10 @@ class ColumnPlaces:
     """Of each input."""
     in_order: bool
     """Whether each input has all columns, in their order."""
+    are_numbers: bool
+    """Whether all inputs are numbers."""
+    are_long: bool
+    """Whether an input may have integers that FP64 does not hold."""
 
 
 def table_tensors(table: Table, record: ModelVersion) -> tuple[Tensor, ...]:
@@ -59,7 +63,7 @@ def table_tensors(table: Table, record: ModelVersion) -> tuple[Tensor, ...]:
         tuple(table.columns),
         table.named,
     )
-    cells = _numbers(table, inputs)
+    cells = _numbers(table, chosen)
     columns: Sequence[Any] = ()
     if cells is None:
         rows = table.to_lists()
@@ -99,7 +103,12 @@ def find_columns(
     at = {name: index for index, name in enumerate(columns)}
     places = tuple(tuple(at[name] for name in match.columns) for match in found)
     every = tuple(range(len(columns)))
-    return ColumnPlaces(places, all(own == every for own in places))
+    return ColumnPlaces(
+        places,
+        all(own == every for own in places),
+        has_numbers_alone(inputs),
+        has_long_integers(inputs),
+    )
 
 
 def fit_array(spec: TensorSpec, numbers: Array) -> Array:
@@ -124,11 +133,11 @@ def fit_array(spec: TensorSpec, numbers: Array) -> Array:
     return narrow(spec.name, spec.datatype, dtype, numbers)
 
 
-def _numbers(table: Table, inputs: Sequence[TensorSpec]) -> Array | None:
+def _numbers(table: Table, chosen: ColumnPlaces) -> Array | None:
     """Return all cells as FP64 if every input and every cell is a number that it can hold."""
     if isinstance(table.cells, np.ndarray):
         return table.cells
-    if not has_numbers_alone(inputs):
+    if not chosen.are_numbers:
         return None
     shape = [table.rows, len(table.columns)]
     if isinstance(table.cells, simdjson.Array):
@@ -137,7 +146,7 @@ def _numbers(table: Table, inputs: Sequence[TensorSpec]) -> Array | None:
         numbers = _listed_numbers(table)
     if numbers is None or numbers.size != math.prod(shape):
         return None
-    if has_long_integers(inputs) and np.abs(numbers).max() > EXACT:
+    if chosen.are_long and np.abs(numbers).max() > EXACT:
         return None
     return numbers.reshape(shape)
 
@@ -196,7 +205,7 @@ def read_csv_table(body: bytes, loaded: Loaded, *, has_header: bool | None) -> T
         lines = read_csv(body, numeric=numeric)
         has_names = isinstance(lines, list) and any(map(_is_name, lines[0]))
         if has_header is not None or not has_names:
-            return Table([str(index) for index in range(len(lines[0]))], False, lines)
+            return Table(list(map(str, range(len(lines[0])))), False, lines)
     first, _, rest = body.partition(b"\n")
     names = [name.strip() for name in read_csv(first, numeric=False)[0]]
     lines = read_csv(rest, numeric=numeric, skipped=1)

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from serval.errors import PathNotFound
 from serval.http.call import HttpCall
 from serval.http.protocols.ask import ask_given
-from serval.http.protocols.given import INPUTS, INSTANCES, read_given
+from serval.http.protocols.given import INPUTS, INSTANCES, Forms, read_given
 from serval.http.protocols.protocol import Asked
 from serval.inference.loaded import Loaded
 from serval.protocol.content import to_bytes
@@ -18,6 +18,7 @@ from serval.protocol.limits import RequestLimits
 from serval.protocol.request import check_json_size
 
 PREDICT = "predict"
+FORMS = Forms(INSTANCES, INPUTS, parameters="parameters")
 
 
 def address(call: HttpCall) -> tuple[str, str | None]:
@@ -38,4 +39,4 @@ def read(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> Asked[Any]:
     """Read ``instances``, which are rows, or ``inputs``, which are whole."""
     body = to_bytes(call.read_body(limits))
     check_json_size(len(body), limits.json_bytes)
-    return ask_given(loaded, read_given(body, (INSTANCES, INPUTS), "parameters"))
+    return ask_given(loaded, read_given(body, FORMS))
