@@ -176,5 +176,5 @@ class CompletionsServer:
 
 
 def write_chunk(chunk: Mapping[str, Any]) -> str:
-    """Write a chunk as an event."""
-    return f"data: {json.dumps({'id': 'c', **chunk})}\n\n"
+    """Write a chunk as an event, whose text is not escaped, as vLLM does."""
+    return f"data: {json.dumps({'id': 'c', **chunk}, ensure_ascii=False)}\n\n"

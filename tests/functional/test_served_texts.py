@@ -92,6 +92,13 @@ def test_the_chunks_and_the_result_have_the_servers_text_and_usage(
     assert stored["id"] == chunks[0]["id"]
 
 
+def test_line_breaks_of_unicode_are_text_to_the_server_and_to_every_client(fleet: Fleet) -> None:
+    """Lines of httpx, which the hub's client reads, end with them."""
+    said = "one\u2028two\u2029three\x85four"
+    body = chat(messages=[{"role": "user", "content": said}])
+    assert text_of(told(fleet, body)) == said[::-1]
+
+
 def test_another_worker_goes_on_with_a_text_whose_pieces_it_cuts_otherwise(
     fleet: Fleet, server: CompletionsServer
 ) -> None:

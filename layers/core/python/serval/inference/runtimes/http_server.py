@@ -17,7 +17,7 @@ import httpx
 from serval.errors import InvalidInputs
 from serval.inference.runtimes import ArtifactUnreadable, RuntimeFailed
 from serval.models.server_declaration import HOST, ServerDeclaration
-from serval.protocol.events import EVENT_STREAM
+from serval.protocol.events import EVENT_STREAM, read_lines
 
 POLL_SECONDS = 0.5
 CONNECT_SECONDS = 5.0
@@ -31,7 +31,7 @@ ANSWER_SHOWN = 500
 """Characters of an error's body in a message."""
 AGAIN_SECONDS = 120.0
 """How long a run waits for a server that has ended and is started again."""
-LAST = "[DONE]"
+LAST = b"[DONE]"
 """The data of the event that ends a stream of OpenAI's API."""
 REFUSALS = frozenset({400, 413, 422})
 
@@ -134,9 +134,9 @@ class Server:
                 if not answer.headers.get("content-type", "").startswith(EVENT_STREAM):
                     yield self.parse(answer.read())
                     return
-                for line in answer.iter_lines():
-                    field_name, _, data = line.partition(":")
-                    if field_name == "data" and data.strip() != LAST:
+                for line in read_lines(answer.iter_bytes()):
+                    field_name, _, data = line.partition(b":")
+                    if field_name == b"data" and data.strip() != LAST:
                         yield self.parse(data)
             except httpx.HTTPError as error:
                 raise RuntimeFailed(
