@@ -14,6 +14,7 @@ from serval.tasks.openai.document import AnswerHead
 from serval.tasks.parameters import Parameters
 from serval.tasks.task import Task
 from tests.tasks.harness import RECORDED, open_case, open_folder
+from tests.tasks.long_texts import make_room
 
 HEAD = AnswerHead("abc", 1_700_000_000, "gpt2", "7", "text-generation")
 TEMPLATE = "{% for m in messages %}{{ m.role[0] }}: {{ m.content }}\n{% endfor %}a:"
@@ -230,9 +231,18 @@ def test_a_chat_without_room_in_the_model_is_refused(
         chat(task, {"role": "user", "content": text}, **asked)
 
 
-def test_without_a_length_an_answer_takes_the_room_there_is(task: Task) -> None:
+def test_without_a_length_an_answer_is_cut_to_the_room_there_is(task: Task) -> None:
     answer = chat(task, max_tokens=None, min_new_tokens=40)
     assert answer["usage"]["total_tokens"] == 48
+
+
+def test_without_a_length_an_answer_has_100_tokens_if_there_is_room(tmp_path: Path) -> None:
+    shutil.copytree(RECORDED / "llama" / "bundle", tmp_path / "bundle")
+    make_room(tmp_path / "bundle")
+    (tmp_path / "bundle" / "chat_template.jinja").write_text(TEMPLATE)
+    answer = chat(open_folder(tmp_path / "bundle"), max_tokens=None, min_new_tokens=200)
+    assert answer["usage"]["completion_tokens"] == 100
+    assert answer["choices"][0]["finish_reason"] == "length"
 
 
 def test_more_text_than_memory_holds_tokens_of_is_refused(task: Task) -> None:
