@@ -181,7 +181,7 @@ def test_a_key_that_is_none_is_refused(key: str, bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ({}, "input: None given"),
+        ({}, "input: null given"),
         ("{", "the body is not valid JSON"),
         ([1], "[1] given, {"),
         ({"input": "rows.csv"}, "input: 'rows.csv' given, 's3://bucket/key' expected"),
@@ -208,7 +208,7 @@ def test_what_cannot_be_done_is_refused_and_named(
 def test_no_body_is_no_input(bench: Bench) -> None:
     given = call("batch_start", "/batch/models/iris/jobs")
     del given["body"]
-    assert "input: None given" in refusal(bench.endpoint.reply(given), 400)
+    assert "input: null given" in refusal(bench.endpoint.reply(given), 400)
 
 
 def test_a_model_that_is_not_there_starts_nothing(bench: Bench) -> None:

@@ -208,10 +208,13 @@ def test_a_step_is_skipped_unless_its_condition_is_true(ready: Bench) -> None:
     assert answer(say(ready, "mood", "")) == {"asked": False}
 
 
-def test_a_condition_that_is_neither_true_nor_false_is_a_failure(ready: Bench) -> None:
-    publish_pipeline(ready.edge, MOOD.replace("{name: mood, ", "{name: mood, when: text, "))
+@pytest.mark.parametrize(("when", "given"), [("text", "'bad'"), ("[text = 'bad']", "[true]")])
+def test_a_condition_that_is_neither_true_nor_false_is_a_failure(
+    ready: Bench, when: str, given: str
+) -> None:
+    publish_pipeline(ready.edge, MOOD.replace("{name: mood, ", f'{{name: mood, when: "{when}", '))
     said = refusal(say(ready, "mood", "bad"), 500)
-    assert said.endswith("step 'mood': when: 'text' gives 'bad', no truth value")
+    assert said.endswith(f"step 'mood': when: {when!r} gives {given}, no truth value")
 
 
 def test_a_tensor_of_a_skipped_step_is_missing_by_name(ready: Bench) -> None:

@@ -135,7 +135,7 @@ def test_large_puts_that_race_for_an_id_do_not_overwrite_each_other(bench: Bench
         (
             put("r", {"model": "textgen", "upload": True}),
             400,
-            "parameter 'upload': True given, an upload for 'r' by this key that is complete",
+            "parameter 'upload': true given, an upload for 'r' by this key that is complete",
         ),
     ],
 )  # fmt: skip

@@ -103,7 +103,7 @@ def test_an_upload_for_a_version_says_so_in_what_comes_next(bench: Bench) -> Non
         (call("submit_upload", body={"size": 1}), 400, 'the body needs {"size_bytes": …}'),
         (call("submit_upload", body="["), 400, "not valid JSON"),
         (call("submit_upload", body={"size_bytes": 0}), 400, "parameter 'size_bytes': 0 given"),
-        (call("submit_upload", body={"size_bytes": True}), 400, "True given, a whole number"),
+        (call("submit_upload", body={"size_bytes": True}), 400, "true given, a whole number"),
         (
             call("submit_upload", body={"size_bytes": 1_000_000_001}),
             400,

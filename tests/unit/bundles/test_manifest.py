@@ -78,7 +78,7 @@ def test_the_digest_is_another_for_any_other_file(other: tuple[BundleFile, ...])
             [entry(size_bytes=-1)],
             "manifest.json: files[0]: model.onnx: size_bytes -1: expected a whole number",
         ),
-        ([entry(size_bytes=True)], "manifest.json: files[0]: model.onnx: size_bytes True"),
+        ([entry(size_bytes=True)], "manifest.json: files[0]: model.onnx: size_bytes true"),
         ([entry(size_bytes=1.5)], "manifest.json: files[0]: model.onnx: size_bytes 1.5"),
         ([{"path": "x"}], "manifest.json: files[0]: 'path', 'sha256' and 'size_bytes' expected"),
         (["x"], "manifest.json: files[0]: 'path', 'sha256' and 'size_bytes' expected"),

@@ -93,7 +93,7 @@ def test_a_text_that_is_nan_is_missing_and_no_word(
     answer = call(ready, "/mlflow/words/invocations", body)
     if filled is None:
         assert answer.status == 400
-        assert "None" in answer.json["message"]
+        assert "null" in answer.json["message"]
     else:
         assert answer.json == {"predictions": filled}
 
@@ -136,7 +136,7 @@ def test_columns_fill_inputs_of_every_type(ready: Bench) -> None:
             {"dataframe_records": [{"first": 1, "second": 2}, ["first", "second"]]},
             "records[1] is [",
         ),
-        ({"dataframe_records": [{"first": 1, "second": True}]}, "True, a number expected"),
+        ({"dataframe_records": [{"first": 1, "second": True}]}, "true, a number expected"),
         (b'{"dataframe_records": [{"first": 1}], "dataframe_records": [{}]}', "is there 2 times"),
         ({"dataframe_records": []}, "dataframe_records: [] given, an object of columns expected"),
         ({"dataframe_records": [4]}, "dataframe_records: 4 given, an object of columns expected"),

@@ -85,7 +85,7 @@ def test_the_reply_names_its_version_and_how_long_it_took(ready: Bench) -> None:
     [
         ({"input": "good"}, "'inputs' is missing"),
         ({"inputs": 3}, "'inputs': 3 given, a text expected"),
-        ({"inputs": ["good", None]}, "input 1: None given, a text expected"),
+        ({"inputs": ["good", None]}, "input 1: null given, a text expected"),
         ({"inputs": []}, "0 inputs given, 1 to 1024 expected"),
         ({"inputs": "good", "parameters": [1]}, "an object expected"),
         ({"inputs": "good", "parameters": {"topk": 1}}, "function_to_apply, top_k expected"),

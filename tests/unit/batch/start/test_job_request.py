@@ -51,9 +51,9 @@ def test_the_words_of_an_input_are_those_of_a_schedule() -> None:
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
-        (None, """None given, {"input": "s3://…"} expected"""),
+        (None, """null given, {"input": "s3://…"} expected"""),
         ([], """[] given, {"input": "s3://…"} expected"""),
-        ({}, "input: None given, 's3://bucket/key', 's3://bucket/prefix/' or a list"),
+        ({}, "input: null given, 's3://bucket/key', 's3://bucket/prefix/' or a list"),
         ({"input": []}, "input: [] given"),
         ({"input": {"s3": 1}}, "input: {'s3': 1} given"),
         ({"input": "rows.csv"}, "input: 'rows.csv' given, 's3://bucket/key' expected"),

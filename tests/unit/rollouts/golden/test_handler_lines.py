@@ -46,7 +46,7 @@ def test_answers_that_mean_the_same_are_equal(expected: object, given: bytes) ->
         ([1, 2], b"[1]", "answer: 1 elements given, 2 expected"),
         ({"a": 1}, b'{"b": 1}', "answer: members ['b'] given, ['a'] expected"),
         ("a", b'"b"', "answer: 'b' given, 'a' expected"),
-        (1, b"true", "answer: True given, 1 expected"),
+        (1, b"true", "answer: true given, 1 expected"),
         ({"a": 1}, b"\x00", "the answer is not JSON: 1 bytes, in base64 AA==… given"),
         (0.5, b"NaN", "answer: nan given, 0.5 expected"),
     ],

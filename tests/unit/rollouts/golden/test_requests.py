@@ -62,7 +62,7 @@ def test_a_line_is_a_request_and_what_is_expected_of_it() -> None:
         (pair(request=REQUEST, response={}), "line 1: 'outputs' is missing"),
         (outputs(), "line 1: 'outputs' of the response is empty"),
         (outputs(7), "line 1: outputs[0] is not an object with a 'name'"),
-        (outputs({"name": "y"}), "line 1: tensor 'y': datatype None given"),
+        (outputs({"name": "y"}), "line 1: tensor 'y': datatype null given"),
         (outputs(tensor("y", "FLOAT", [1], [1.0])), "tensor 'y': datatype 'FLOAT' given"),
         (outputs({**X, "shape": "2"}), "tensor 'x': shape '2' given"),
         (outputs({**X, "shape": [-1]}), "tensor 'x': shape [-1]: -1 is not an extent"),

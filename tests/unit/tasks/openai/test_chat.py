@@ -158,7 +158,7 @@ def test_the_end_token_of_the_tokenizer_ends_an_answer_too(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ({"stream": True}, r"'stream': True given, false \(an answer comes whole: leave it out\)"),
+        ({"stream": True}, r"'stream': true given, false \(an answer comes whole: leave it out\)"),
         ({"tools": [{"type": "function"}]}, "'tools'.*describe them in a message"),
         ({"tool_choice": "required"}, "'tool_choice'"),
         (

@@ -12,6 +12,7 @@ from serval.foreign import refusing
 from serval.models.digests import DIGEST, cut_parts
 from serval.models.storage import MANIFEST
 from serval.models.version import BundleFile
+from serval.short_repr import short_repr
 
 LIMIT_FILES = 200
 LIMIT_PATHS_BYTES = 11_264
@@ -91,14 +92,15 @@ def _read_file(entry: Any) -> BundleFile:
         raise ValueError("'path', 'sha256' and 'size_bytes' expected")
     path, sha256, size_bytes = entry["path"], entry["sha256"], entry["size_bytes"]
     if not isinstance(path, str):
-        raise ValueError(f"path {path!r}: expected text")
+        raise ValueError(f"path {short_repr(path)}: expected text")
     try:
         check_path(path)
     except ValueError as problem:
         raise ValueError(f"path {path!r}: {problem}") from None
     if type(size_bytes) is not int or not 0 <= size_bytes <= LIMIT_BUNDLE_BYTES:
         raise ValueError(
-            f"{path}: size_bytes {size_bytes!r}: expected a whole number up to {LIMIT_BUNDLE_BYTES}"
+            f"{path}: size_bytes {short_repr(size_bytes)}: expected a whole number up to "
+            f"{LIMIT_BUNDLE_BYTES}"
         )
     found = DIGEST.fullmatch(sha256) if isinstance(sha256, str) else None
     if found is None:

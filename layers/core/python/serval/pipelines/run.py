@@ -28,6 +28,7 @@ from serval.pipelines.planned_step import PlannedStep
 from serval.pipelines.postponed import PostponedItems
 from serval.pipelines.run_values import GivenInput, RunValues, Value
 from serval.pipelines.step_times import StepTimes
+from serval.short_repr import short_repr
 
 SECOND = 1e3
 """In milliseconds."""
@@ -120,17 +121,14 @@ class PipelineRun:
 
     def _check_time(self, planned: PlannedStep, before: float, loading: float) -> None:
         allowed = planned.step.timeout_seconds
-        if allowed is None:
-            return
-        taken_ms = self._taken_ms(before, loading)
-        if taken_ms > allowed * SECOND:
+        if allowed is not None and (taken_ms := self._taken_ms(before, loading)) > allowed * SECOND:
             raise StepGoneWrong(f"took {taken_ms:.0f} ms, at most {allowed:g} s allowed")
 
     def _is_true(self, planned: PlannedStep) -> bool:
         found = self.given.evaluate_at(planned, "when")
         if not isinstance(found, bool):
             where, text = planned.step.cite("when")
-            raise StepGoneWrong(f"{where}: {text!r} gives {found!r:.80}, no truth value")
+            raise StepGoneWrong(f"{where}: {text!r} gives {short_repr(found)}, no truth value")
         return found
 
     def _each(self, planned: PlannedStep, before: float, loading: float) -> Value:

@@ -39,7 +39,7 @@ def test_records_may_be_written_in_three_ways(block: bytes, keep: bool) -> None:
         (b'{"y": 1}', "input 'x' is missing; the line has 'y'"),
         (b'{"x": [1]}', "input 'x': shape [1] given, [2] expected"),
         (b'{"x": ["a", "b"]}', "input 'x': ['a', 'b'] is no FP32"),
-        (b'{"x": [1, null]}', "input 'x': [1, None] is no FP32"),
+        (b'{"x": [1, null]}', "input 'x': [1, null] is no FP32"),
         (b'{"x": [[1], [2, 3]]}', "input 'x': its rows have unequal lengths"),
         (b'{"x": "\xff"}', "the line is not JSON"),
         (b'{"inputs": [{"name": "x", "shape": [2, 2], "data": [1, 2]}]}', "a record is a row"),

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from serval.batch.input.jsonl.records import stack_rows
 from serval.batch.input.records import Reject, Rows
+from serval.batch.input.row_values import stack_rows
 from serval.batch.job.keys import Source
 from serval.errors import BatchRefused
 from serval.models.signature import TensorSpec

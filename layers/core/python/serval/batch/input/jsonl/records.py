@@ -24,17 +24,15 @@ from serval.batch.input.records import (
     refuse_unreadable,
     shorten_record,
 )
+from serval.batch.input.row_values import Unfit, read_element, stack_rows
 from serval.foreign import refusing
 from serval.models.signature import TensorSpec
-from serval.models.tensor import DATATYPES, NON_FINITE, Array, Tensor
+from serval.models.tensor import DATATYPES, Array, Tensor
+from serval.short_repr import short_repr
 
 QUOTE = b'"'
 BARE = "row"
 """Name given to bare arrays for polars, which reads objects."""
-
-
-class Unfit(Exception):
-    """A line does not fit the signature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +123,12 @@ class JsonlRecords:
         names = [spec.name for spec in self.inputs]
         if isinstance(value, list):
             if len(names) != 1:
-                raise Unfit(f"a bare array is for a model of one input; this takes {names}")
+                raise Unfit(
+                    f"a bare array is for a model of one input; this takes {', '.join(names)}"
+                )
             return {names[0]: value}
         if not isinstance(value, dict):
-            raise Unfit(f"{value!r:.80} given, an object or an array expected")
+            raise Unfit(f"{short_repr(value)} given, an object or an array expected")
         if isinstance(value.get("inputs"), list) and "inputs" not in names:
             value = _request_values(value["inputs"])
         if missing := [name for name in names if name not in value]:
@@ -155,92 +155,9 @@ def _request_values(tensors: Sequence[Any]) -> dict[str, Any]:
     return values
 
 
-def read_element(spec: TensorSpec, value: Any, *, exact: bool = False) -> Array:
-    """Return one row's array of an input, or raise ``Unfit``.
-
-    Parameters
-    ----------
-    exact
-        Whether a float must represent whole numbers exactly.
-    """
-    wanted = spec.shape[1:]
-    if spec.datatype == "BYTES":
-        texts: Array = np.array(value, dtype=object)
-        if not all(isinstance(text, str) for text in texts.ravel()):
-            raise Unfit(f"input {spec.name!r}: {value!r:.80} given, text expected")
-        array: Array = np.array([text.encode() for text in texts.ravel()], object)
-        array = array.reshape(texts.shape)
-    else:
-        try:
-            found = np.array(value)
-            if found.dtype.kind in "UO" and DATATYPES[spec.datatype].kind == "f":
-                found = np.array(_read_non_finite(value))
-        except ValueError:
-            raise Unfit(f"input {spec.name!r}: its rows have unequal lengths") from None
-        if found.dtype.kind in "iuf" and _has_truth(value):
-            # numpy would read true as 1 beside numbers.
-            raise Unfit(f"input {spec.name!r}: {value!r:.80} is no {spec.datatype}")
-        array = _convert(spec, found, value, exact=exact)
-    if wanted == (1,) and array.shape == ():
-        array = array.reshape(1)
-    if len(array.shape) != len(wanted) or any(
-        wish not in (-1, extent) for wish, extent in zip(wanted, array.shape, strict=True)
-    ):
-        raise Unfit(
-            f"input {spec.name!r}: shape {list(array.shape)} given, {list(wanted)} expected"
-        )
-    return array
-
-
 def _value_of(spec: TensorSpec, value: Any) -> Any:
     """Return a record's value, or what stands for one that is missing."""
     return MISSING.get(spec.datatype, value) if value is None and spec.may_miss else value
-
-
-def _has_truth(value: Any) -> bool:
-    """Return whether true or false is among the elements."""
-    if not isinstance(value, list):
-        return isinstance(value, bool)
-    types = set(map(type, value))
-    return bool in types or (list in types and any(map(_has_truth, value)))
-
-
-def _read_non_finite(value: Any) -> Any:
-    """Convert the texts for NaN and infinities that inference requests use."""
-    if isinstance(value, list):
-        return [_read_non_finite(each) for each in value]
-    return NON_FINITE.get(value, value) if isinstance(value, str) else value
-
-
-def _convert(spec: TensorSpec, found: Array, value: Any, *, exact: bool) -> Array:
-    """Convert numbers without changing their meaning."""
-    wanted = DATATYPES[spec.datatype]
-    fits = {"b": found.dtype.kind == "b", "f": found.dtype.kind in "fiu"}.get(
-        wanted.kind, found.dtype.kind in "iu"
-    )
-    if not fits:
-        raise Unfit(f"input {spec.name!r}: {value!r:.80} is no {spec.datatype}")
-    with np.errstate(over="ignore"):
-        array = found.astype(wanted)
-    if wanted.kind == "f" and has_overflow(array, found):
-        raise Unfit(f"input {spec.name!r}: {value!r:.80} does not fit {spec.datatype}")
-    if exact and found.dtype.kind in "iu" and not np.array_equal(array.astype(object), found):
-        raise Unfit(f"input {spec.name!r}: {value!r:.80} does not fit {spec.datatype} exactly")
-    if wanted.kind in "iu" and not np.array_equal(array, found):
-        raise Unfit(f"input {spec.name!r}: {value!r:.80} is out of the range of {spec.datatype}")
-    return array
-
-
-def stack_rows(rows: Sequence[Array], spec: TensorSpec) -> Array:
-    """Stack rows; rows of different extents give an array of arrays."""
-    if not rows:
-        extents = tuple(max(extent, 0) for extent in spec.shape[1:])
-        return np.empty((0, *extents), DATATYPES[spec.datatype])
-    if len({row.shape for row in rows}) == 1:
-        return np.stack(rows)
-    ragged = np.empty(len(rows), object)
-    ragged[:] = rows
-    return ragged
 
 
 READ_AS: Mapping[str, type[pl.DataType]] = {"f": pl.Float64, "i": pl.Int64, "b": pl.Boolean}

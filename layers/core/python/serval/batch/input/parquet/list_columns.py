@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from serval.batch.input.jsonl.records import Unfit, read_element, stack_rows
+from serval.batch.input.row_values import Unfit, read_element, stack_rows
 from serval.batch.input.typed_columns import convert_column, family_of, is_null, why_unfit
 from serval.models.signature import TensorSpec
 from serval.models.tensor import DATATYPES, Array, Tensor
