@@ -59,8 +59,12 @@ def push(value: Value) -> RenderableType:
         follow = f"the rollout goes on without you: serval rollout {value['model']} --watch"
         return lines(f"{head} is complete", follow)
     if value["status"] == "promoted":
-        live = Text(f"version {value['version']} of {value['model']} is live", style="green")
-        return lines(live, f"{head}: {value['reason']}" if value["reason"] else head)
+        # Imported late: most commands show no push.
+        from serval.rollouts.history import without_canary
+
+        live = f"version {value['version']} of {value['model']} is live on stage {value['stage']}"
+        why = "" if value["reason"] == without_canary(value["version"]) else value["reason"]
+        return Text(live, style="green") + Text(f": {why}" if why else "")
     return lines(head, status(value["status"]), bullets(value["reason"]))
 
 

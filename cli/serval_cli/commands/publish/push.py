@@ -113,13 +113,18 @@ def describe_upload(manifest: Manifest, upload_id: str, stage: Stage) -> dict[st
 def follow(
     stage: Stage, model: str, upload_id: str, timeout_seconds: float | None
 ) -> Rollout | None:
-    """Wait for the upload's rollout to end, reporting every change."""
+    """Wait for the upload's rollout to end, reporting every change before that."""
     registry = stage.registry
+
+    def tell(rollout: Rollout) -> None:
+        if not rollout.ended:
+            lines.report(rollout)
+
     with waiting("waiting for the rollout to end") as say:
         lines = RolloutLines(say, lambda rollout: policy_of(registry, rollout))
         try:
             return RolloutWait(
-                lambda: registry.rollout(model, upload_id), lines.report, timeout_seconds
+                lambda: registry.rollout(model, upload_id), tell, timeout_seconds
             ).end()
         except KeyboardInterrupt:
             note(f"the rollout goes on: `serval rollout {model} --watch` shows it")

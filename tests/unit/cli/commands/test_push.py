@@ -32,6 +32,18 @@ def test_a_promoted_upload_has_its_version() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("status", "reason"), [("promoted", "no harm in 300 requests"), ("refused", "no graph")]
+)
+def test_how_a_rollout_ended_is_left_to_the_result(
+    status: RolloutStatus, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended = ended_rollout(status, "3", reason)
+    registry = SimpleNamespace(rollout=lambda model, upload: ended)
+    assert follow(SimpleNamespace(registry=registry), "tiny", "u1", None) is ended  # type: ignore[arg-type]
+    assert capsys.readouterr().err == "waiting for the rollout to end\n"
+
+
 def test_a_refused_upload_has_its_reasons() -> None:
     refused = ended_rollout("refused", reason="no graph\nno name")
     assert describe_outcome(refused, None)["reason"] == "no graph\nno name"

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from serval.rollouts.history import without_canary
 from serval_cli.output import complain, show
 from serval_cli.views import models as views
 from serval_cli.views import rollouts as rollout_views
@@ -50,6 +51,14 @@ def show_view(value: Any, view: Any, capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().out
 
 
+def test_a_version_without_a_canary_is_said_to_be_live_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    value = PUSHED | {"status": "promoted", "reason": without_canary("3")}
+    said = show_view(value, views.push, capsys)
+    assert said == "version 3 of iris is live on stage local\n"
+
+
 @pytest.mark.parametrize(
     ("view", "value", "said"),
     [
@@ -79,7 +88,11 @@ def show_view(value: Any, view: Any, capsys: pytest.CaptureFixture[str]) -> str:
             PUSHED | {"status": "uploaded"},
             ["is complete", "serval rollout iris --watch"],
         ),
-        (views.push, PUSHED | {"status": "promoted"}, ["version 3 of iris is live"]),
+        (
+            views.push,
+            PUSHED | {"status": "promoted", "reason": "no harm in 300 requests"},
+            ["version 3 of iris is live on stage local: no harm in 300 requests\n"],
+        ),
         (
             views.push,
             PUSHED | {"status": "refused", "reason": "no graph\nno name"},

@@ -37,7 +37,7 @@ def state_from(route: Route, rollout: Rollout, now: str) -> Rollout:
     rollout = replace(rollout, version=rollout.version or route.candidate or route.stable)
     if route.candidate is None:
         if route.stable == rollout.version:
-            reason = rollout.reason or f"version {route.stable} takes all traffic"
+            reason = rollout.reason or without_canary(route.stable)
             return end_rollout(rollout, "promoted", reason)
         return end_rollout(rollout, "rolled back", rollout.reason or "ended between two writes")
     if rollout.step == "canary" and route.percent == rollout.percent:
@@ -49,6 +49,11 @@ def state_from(route: Route, rollout: Rollout, now: str) -> Rollout:
         percent=route.percent,
         percent_since=now,
     )
+
+
+def without_canary(version: str) -> str:
+    """Word the verdict on a version that was compared with no other."""
+    return f"version {version} takes all traffic"
 
 
 def end_rollout(rollout: Rollout, status: RolloutStatus, reason: str) -> Rollout:
