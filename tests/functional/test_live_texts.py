@@ -259,6 +259,22 @@ def test_what_goes_wrong_midway_is_the_last_event(
         assert last["error"]["type"] == "server_error"
 
 
+@pytest.mark.parametrize(("ended", "status"), [("cancelled", 409), ("failed", 500)])
+@pytest.mark.parametrize("live", [True, False])
+def test_a_request_that_has_ended_without_its_text_is_not_sent_again_by_the_client(
+    fleet: Fleet, ended: str, status: int, *, live: bool
+) -> None:
+    """OpenAI's clients repeat calls answered with 409 or 500: a cancelled one would run again."""
+
+    def end() -> None:
+        row = newest(fleet)
+        fleet.bench.store.save(row, replace(row, status=ended, error="it was ended"))
+
+    fleet.bench.time.meanwhile = end
+    reply = fleet.post(asked(stream=live), CHAT, live=live)
+    assert (reply["statusCode"], reply["headers"]["x-should-retry"]) == (status, "false")
+
+
 def test_a_fleet_that_sleeps_is_not_waited_for_longer_than_a_call_may_take(fleet: Fleet) -> None:
     fleet.bench.time.meanwhile = lambda: None
     reply = fleet.post(asked(), CHAT, live=True)

@@ -14,6 +14,7 @@ from serval.errors import (
     ModelVersionNotFound,
     NotAuthenticated,
     RateLimited,
+    RequestCancelled,
     RequestFailed,
     ServalError,
     StillWaiting,
@@ -81,7 +82,8 @@ def is_openai(path: str) -> bool:
 def refuse_for_openai(error: ServalError, status: HTTPStatus, call: HttpCall) -> Reply:
     """Write an error as ``{"error": {"message", "type", "param", "code"}}``."""
     headers = {**error_headers(error, call)}
-    if isinstance(error, StillWaiting):  # a second request would be a second piece of work
+    # A second request would be a second piece of work: of what has had all its attempts, too.
+    if isinstance(error, RequestCancelled | RequestFailed | StillWaiting):
         headers["x-should-retry"] = "false"
     return text_reply(status, json.dumps(describe_for_openai(error, status)), headers)
 
