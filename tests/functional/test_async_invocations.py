@@ -104,6 +104,15 @@ def test_a_body_may_come_with_the_call(caller: Caller) -> None:
     assert json.loads(caller.answer(reply)[1]) == [[2, 3]]
 
 
+def test_a_call_has_an_input_or_a_body_and_not_both(caller: Caller) -> None:
+    given = headers(content_type="application/json", inputlocation=f"s3://data/{INPUT}")
+    caller.objects[INPUT] = b"[[5, 6]]"
+    reply = caller.send(call("wait", PATH, [[1, 2]], **given))
+    assert (reply["statusCode"], reply["headers"]["x-amzn-errortype"]) == (400, "ValidationError")
+    assert "no body beside it expected" in json.loads(reply["body"])["Message"]
+    assert not caller.fleet.bench.store.rows
+
+
 def test_a_task_answers_in_its_words(caller: Caller) -> None:
     publish_sentiment(caller.fleet.registry, "textgen")
     reply = caller.invoke(b'{"inputs": "good"}', **headers(content_type="application/json"))

@@ -74,7 +74,7 @@ def read_invocation(call: HttpCall, model: str, bucket: str, payloads: Payloads)
     Raises
     ------
     InvalidParameter
-        If the input is somewhere else, or not there.
+        If the input is somewhere else, or not there, or the call has a body, too.
     PayloadTooLarge
         If it is over the limit.
     """
@@ -84,6 +84,8 @@ def read_invocation(call: HttpCall, model: str, bucket: str, payloads: Payloads)
     location = call.headers.get(LOCATION)
     if location is None:
         return AsyncInvocation(headers, to_bytes(call.read_body(MOST)))
+    if call.event.get("body"):
+        raise InvalidParameter(LOCATION, location, "no body beside it")
     prefix = f"{S3}{bucket}/{input_prefix(model)}"
     if not location.startswith(prefix):
         raise InvalidParameter(LOCATION, location, f"an object under {prefix}")
