@@ -14,7 +14,16 @@ from serval.errors import InferenceFailed
 from serval.http.call import HttpCall
 from serval.http.refusals import refuse_by_path
 from serval.http.status import status_of
-from tests.fakes.inference import TWO_COLUMNS, Bench, bench, document, event, graph
+from tests.fakes.inference import (
+    TWO_COLUMNS,
+    Bench,
+    bench,
+    document,
+    event,
+    graph,
+    identity,
+    signature,
+)
 from tests.fakes.protocol_calls import Answer, call
 from tests.fakes.task_models import publish_sentiment
 
@@ -44,6 +53,8 @@ def npy(array: Any) -> bytes:
         (b"1,2\n3,4.5\n", CSV, ANSWER),
         (b"x_1,x_0\n2,1\n4.5,3", CSV, ANSWER),
         (b"7,8\n1,2", "text/csv; header=absent", [[8, 9], [2, 3]]),
+        (b"0,1\n1,2", "text/csv;header=present;charset=utf-8", ANSWER[:1]),
+        (b"0,1\n1,2", 'Text/CSV; Header="present"', ANSWER[:1]),
         (npy(np.array(ROWS)), NPY, ANSWER),
         (npy(np.array(ROWS, order="F").astype(">f4")), NPY, ANSWER),
         (npy(np.array([[1, 2]], np.uint8)), NPY, ANSWER[:1]),
@@ -70,6 +81,38 @@ def test_binary_tensors_have_the_length_of_their_head_in_the_type(ready: Bench) 
     assert kind == TRITON
     assert np.frombuffer(answer.body[int(size) :], np.float32).tolist() == [2, 3]
     assert "inference-header-content-length" not in answer.headers
+
+
+@pytest.mark.parametrize("kind", [{}, {"content_type": JSON}])
+def test_binary_tensors_that_json_asks_for_are_of_triton_s_type(
+    ready: Bench, kind: dict[str, str]
+) -> None:
+    body = json.loads(document(parameters={"binary_data_output": True}))
+    answer = call(ready, "/endpoints/adder/invocations", body, **kind)
+    assert answer.headers["content-type"].startswith(f"{TRITON};json-header-size=")
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("application/json, text/csv;q=0", JSON),
+        ("text/csv;q=0.5, application/json", JSON),
+        ("application/json;q=0.1, text/csv", CSV),
+        ("image/png, Text/CSV, */*;q=0.1", CSV),
+        ("text/csv;q=much", CSV),
+        ("*/*", JSON),
+        ("image/png", JSON),
+    ],
+)
+def test_of_several_types_the_most_wanted_is_written(ready: Bench, accept: str, kind: str) -> None:
+    assert invoke(ready, ROWS, accept=accept).headers["content-type"] == kind
+
+
+def test_an_array_of_booleans_is_one_of_bool(ready: Bench) -> None:
+    ready.edge.publish("adder", "1", identity("BOOL", ["n", 2]), signature("BOOL", [-1, 2]))
+    assert invoke(ready, npy(np.array([[True, False]])), NPY).json == [[True, False]]
+    refused = invoke(ready, npy(np.array([[1, 0]])), NPY)
+    assert "numbers given, BOOL expected" in refused.json["Message"]
 
 
 def test_an_answer_is_written_as_it_is_accepted(ready: Bench) -> None:
@@ -150,9 +193,10 @@ def test_a_failing_model_is_a_model_error() -> None:
 
 
 def test_other_operations_say_which_there_are(ready: Bench) -> None:
-    answer = call(ready, "/endpoints/adder/explanations", {})
-    assert answer.status == 400
-    assert "invocations-response-stream and async-invocations" in answer.json["Message"]
+    for path in ("/endpoints/adder/explanations",):
+        answer = call(ready, path, {})
+        assert answer.status == 400
+        assert "invocations-response-stream and async-invocations" in answer.json["Message"]
 
 
 def test_an_event_stream_has_the_answer_in_a_part(ready: Bench) -> None:

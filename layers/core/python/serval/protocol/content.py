@@ -29,6 +29,12 @@ def media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
+def type_parameters(content_type: str) -> dict[str, str]:
+    """Return the parameters of a type in a header, without quotes and in lower case."""
+    named = (part.partition("=") for part in content_type.lower().split(";")[1:])
+    return {name.strip(): value.strip().strip('"') for name, _, value in named}
+
+
 def to_bytes(body: str | bytes) -> bytes:
     """Encode a body that may have come as text."""
     try:

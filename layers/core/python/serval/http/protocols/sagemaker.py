@@ -10,6 +10,7 @@ inputs as V1 and MLflow have them, CSV, an array of numpy, or what a task or a h
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any
 from urllib.parse import unquote
@@ -43,7 +44,7 @@ from serval.http.refusals import CSV
 from serval.inference.loaded import Loaded
 from serval.inference.run import Outputs, fit_request, read_fitting, run_request
 from serval.models.tensor import Array, Tensor
-from serval.protocol.content import to_bytes
+from serval.protocol.content import media_type, to_bytes, type_parameters
 from serval.protocol.delimited import read_npy, write_csv, write_npy
 from serval.protocol.event_stream import EVENT_STREAM, write_message
 from serval.protocol.events import EVENT_STREAM as SERVER_SENT
@@ -61,7 +62,8 @@ from serval.tasks.call import write_json
 
 NPY, BINARY = "application/x-npy", "application/octet-stream"
 FORMS = Forms(SPLIT, RECORDS, INSTANCES, INPUTS, parameters="parameters")
-HEAD_LENGTH = "json-header-size="
+TRITON = "application/vnd.sagemaker-triton.binary+json"
+HEAD_LENGTH = "json-header-size"
 """In the Content-Type of a binary request and its answer, as Triton has it on SageMaker."""
 PREFIX = "x-amzn-sagemaker-"
 ATTRIBUTES = f"{PREFIX}custom-attributes"
@@ -119,7 +121,10 @@ def read(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> Asked[Any]:
         written = asked.write(answer)
         length = written.headers.get("inference-header-content-length")
         if length is not None:
-            written.content_type = f"{declared.partition(';')[0]};{HEAD_LENGTH}{length}"
+            kind = (
+                declared.partition(";")[0] if HEAD_LENGTH in type_parameters(declared) else TRITON
+            )
+            written.content_type = f"{kind};{HEAD_LENGTH}={length}"
         written.headers = headers
         return in_event_stream(written) if call.takes_stream else written
 
@@ -166,20 +171,19 @@ def _read_body(
 ) -> Asked[Any]:
     if loaded.record.takes_bodies:
         return ask_handler(loaded, body, declared, call.headers.get("accept", ""))
-    first, _, more = declared.partition(";")
-    media_type = first.strip().lower()
-    if HEAD_LENGTH in more:
-        length = more.partition(HEAD_LENGTH)[2].partition(";")[0]
+    kind, parameters = media_type(declared), type_parameters(declared)
+    if HEAD_LENGTH in parameters:
+        length = parameters[HEAD_LENGTH]
         request = read_fitting(body, length, loaded.record, limits.json_bytes)
         return _ask_request(loaded, request)
     sent = to_bytes(body)
-    if media_type == NPY and loaded.task is None:
+    if kind == NPY and loaded.task is None:
         return _ask_npy(loaded, read_npy(sent), call)
-    if loaded.task is not None and media_type != JSON:
+    if loaded.task is not None and kind != JSON:
         return ask_task(loaded, body, declared, limits.json_bytes)
     check_json_size(len(sent), limits.json_bytes)
-    if media_type == CSV:
-        header = {"present": True, "absent": False}.get(more.partition("header=")[2].strip())
+    if kind == CSV:
+        header = {"present": True, "absent": False}.get(parameters.get("header", ""))
         given = Given("table", read_csv_table(sent, loaded, has_header=header))
         return ask_given(loaded, given, bytes, partial(_write, call, bytes))
     return _read_json(loaded, sent, call, limits)
@@ -219,19 +223,32 @@ def _ask_npy(loaded: Loaded, array: Array, call: HttpCall) -> Asked[Outputs]:
     spec = signature.inputs[0]
     array = array.reshape(fit_ones(array.shape, spec.shape))
     check_tensor(spec.name, spec.datatype, array.shape, {spec.name: spec})
-    tensor = Tensor(spec.name, spec.datatype, fit_array(spec, array))
+    fits = spec.datatype == "BOOL" and array.dtype.kind == "b"
+    tensor = Tensor(spec.name, spec.datatype, array if fits else fit_array(spec, array))
     rows = array.shape[0] if array.ndim else None
     return ask_tensors(loaded, (tensor,), rows, partial(_write, call, bytes))
 
 
 def _write(call: HttpCall, wrap: Wrap, outputs: Outputs, rows: int | None) -> Written:
     """Write outputs as the caller accepts them: CSV, an array of numpy, or JSON."""
-    accepted = call.headers.get("accept", "")
-    if CSV in accepted:
+    accepted = most_wanted(call.headers.get("accept", ""))
+    if accepted == CSV:
         return Written(write_csv(outputs), CSV, suggest_less)
-    if NPY in accepted:
+    if accepted == NPY:
         if len(outputs) > 1 or outputs[0].datatype == "BYTES":
             names = ", ".join(f"{each.name} ({each.datatype})" for each in outputs)
             raise UnsupportedFeature(f"{NPY} has one array of numbers; the model gives {names}")
         return Written(write_npy(outputs[0]), NPY, suggest_less)
     return write_outputs(wrap, outputs, rows)
+
+
+def most_wanted(accept: str) -> str:
+    """Return which of the types that are written a caller wants most; JSON if none is named."""
+    weights = {JSON: 0.0}
+    for part in accept.split(","):
+        weight = 1.0
+        with suppress(ValueError):
+            weight = float(type_parameters(part).get("q", weight))
+        if (kind := media_type(part)) in (JSON, CSV, NPY):
+            weights[kind] = weight
+    return max(weights, key=weights.__getitem__)
