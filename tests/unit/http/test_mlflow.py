@@ -161,8 +161,9 @@ def test_errors_have_mlflow_s_codes(scored: Bench) -> None:
     assert (absent.status, absent.json["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST")
     stranger = score(scored, {"inputs": [[1, 2]]}, x_api_key="srv_bad")
     assert (stranger.status, stranger.json["error_code"]) == (401, "UNAUTHENTICATED")
-    elsewhere = call(scored, "/mlflow/adder/score", {})
-    assert "there is POST /mlflow/adder/invocations" in elsewhere.json["message"]
+    for path in ("/mlflow/adder/score", "/mlflow/adder"):
+        elsewhere = call(scored, path, {})
+        assert "there is POST /mlflow/adder/invocations" in elsewhere.json["message"]
 
 
 def test_lines_of_other_lengths_are_refused(scored: Bench) -> None:

@@ -193,7 +193,7 @@ def test_a_failing_model_is_a_model_error() -> None:
 
 
 def test_other_operations_say_which_there_are(ready: Bench) -> None:
-    for path in ("/endpoints/adder/explanations",):
+    for path in ("/endpoints/adder/explanations", "/endpoints/adder"):
         answer = call(ready, path, {})
         assert answer.status == 400
         assert "invocations-response-stream and async-invocations" in answer.json["Message"]

@@ -29,8 +29,8 @@ FORMS = Forms(SPLIT, RECORDS, INSTANCES, INPUTS, parameters="params")
 
 def address(call: HttpCall) -> tuple[str, str | None]:
     """Return the model in the path, and the version in a header."""
-    _, _, model, operation = call.path.split("/", 3)
-    if operation != "invocations":
+    _, _, model, *operation = call.path.split("/", 3)
+    if operation != ["invocations"]:
         raise PathNotFound(call.method, call.path, [f"POST /mlflow/{model}/invocations"])
     return unquote(model), call.version
 

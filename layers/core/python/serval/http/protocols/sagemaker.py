@@ -96,10 +96,11 @@ def address(call: HttpCall) -> tuple[str, str | None]:
     UnsupportedFeature
         If the call is not a plain invocation.
     """
-    _, _, model, operation = call.path.split("/", 3)
+    _, _, model, *rest = call.path.split("/", 3)
+    operation = "".join(rest)
     if operation not in (INVOKE, INVOKE_FOR_STREAM):
         raise UnsupportedFeature(
-            f"{operation:.80}: {INVOKE}, {INVOKE_FOR_STREAM} and async-invocations of "
+            f"{operation!r:.80}: {INVOKE}, {INVOKE_FOR_STREAM} and async-invocations of "
             f"{model:.63} are served"
         )
     if given := UNSUPPORTED & call.headers.keys():
