@@ -50,6 +50,14 @@ def test_rows_and_csv_and_tensors_are_answered(client: httpx.Client) -> None:
     assert tensors.json()["outputs"][0]["data"] == [2, 1]
 
 
+@pytest.mark.parametrize("attributes", ["{}", '{"trace": 1}', "{", "[1]", "{" * 5000])
+def test_attributes_of_their_own_may_be_json(client: httpx.Client, attributes: str) -> None:
+    given = {TARGET.format("Model"): "adder", "X-Amzn-SageMaker-Custom-Attributes": attributes}
+    answer = client.post("/invocations", content=b"[[1, 2]]", headers=given)
+    assert answer.json() == [[3, 4]]
+    assert answer.headers["x-amzn-sagemaker-custom-attributes"] == attributes
+
+
 def test_a_task_answers_in_its_words_or_in_tensors(client: httpx.Client) -> None:
     words = b'{"inputs": ["good", "bad"], "parameters": {"top_k": 1}}'
     answer = invoke(client, words, model="sentiment").json()

@@ -111,8 +111,8 @@ def test_a_binary_answer_tells_its_form_by_its_content_type(client: httpx.Client
 
 
 def test_an_envelope_that_is_none_is_refused(client: httpx.Client) -> None:
-    message = error(invoke(client, row_of(1.0), "{}"), 400)
-    assert message.startswith("X-Amzn-SageMaker-Custom-Attributes: '{}' given, a JSON object")
+    message = error(invoke(client, row_of(1.0), '{"m": 4}'), 400)
+    assert message.startswith("X-Amzn-SageMaker-Custom-Attributes: '{\"m\": 4}' given, a JSON obj")
 
 
 def test_what_an_invocation_gets_wrong_is_said(client: httpx.Client) -> None:

@@ -60,6 +60,15 @@ class Envelope:
         )
 
 
+def is_envelope(attributes: str) -> bool:
+    """Return whether attributes are an envelope, sound or not; others may send JSON, too."""
+    try:
+        document = json.loads(attributes)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and "m" in document
+
+
 def content_type(header_length: int | None) -> str:
     """Return the content type of an answer, with the JSON length of a binary one."""
     return JSON if header_length is None else f"{BINARY};json-header-size={header_length}"

@@ -27,7 +27,7 @@ from serval.models.version import ModelVersion
 from serval.protocol.content import inflate, to_bytes
 from serval.protocol.response import InferenceResponse, write_response
 from serval.worker.serve.any_caller import answer_invocation, choose_model
-from serval.worker.serve.envelope import BINARY, JSON, Envelope, content_type
+from serval.worker.serve.envelope import BINARY, JSON, Envelope, content_type, is_envelope
 from serval.worker.serve.gather import Gather
 
 ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
@@ -71,7 +71,7 @@ class InferenceServer:
     async def invocations(self, request: Request) -> Response:
         """Answer an invocation of SageMaker: ours names its version in an envelope."""
         attributes = request.headers.get(ATTRIBUTES, "")
-        if not attributes.startswith("{"):
+        if not is_envelope(attributes):
             return await self._answer_anyone(request)
         envelope = Envelope.parse(attributes)
         length = None if envelope.header_length is None else str(envelope.header_length)
