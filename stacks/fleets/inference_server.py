@@ -6,6 +6,7 @@ processes as the worker asks for them.
 """
 
 from collections.abc import Mapping, Sequence
+from shlex import quote
 
 from aws_cdk import Annotations, Aws, CfnMapping, Stack
 from constructs import Construct
@@ -99,18 +100,16 @@ def start_script(runtime: Runtime, model: str) -> str:
 
 
 def process_command(runtime: Runtime, model: str) -> str:
-    """Return the line of shell that starts a process of a server of one version."""
-    if runtime.server == "lmi":
-        settings = "/tmp/$PORT.properties"
-        return (
-            f"echo inference_address=http://127.0.0.1:$PORT > {settings}; "
-            f"echo management_address=http://127.0.0.1:$PORT >> {settings}; "
-            + ("OPTION_GPU_MEMORY_UTILIZATION=0.45 " if runtime.processes > 1 else "")
-            + f'OPTION_MODEL_ID="$MODEL_FOLDER" exec djl-serving -f {settings}'
-        )
-    name = runtime.model or model
+    """Return the line of shell that starts a process of a server of one version.
+
+    It is vLLM's own server in the image of LMI, too: DJL Serving, which that image starts by
+    itself, has no ``/v1/models`` and no ``/v1/completions``.
+    """
+    halves = runtime.processes > 1
+    before = "export NEURON_RT_NUM_CORES=1; " if halves and runtime.server == "neuron" else ""
+    after = " --gpu-memory-utilization 0.45" if halves and runtime.server == "lmi" else ""
     return (
-        ("export NEURON_RT_NUM_CORES=1; " if runtime.processes > 1 else "")
-        + "exec python3 -m vllm.entrypoints.openai.api_server"
-        f' --model "$MODEL_FOLDER" --served-model-name {name} --host 127.0.0.1 --port "$PORT"'
+        f"{before}exec python3 -m vllm.entrypoints.openai.api_server"
+        f' --model "$MODEL_FOLDER" --served-model-name {quote(runtime.model or model)}'
+        f' --host 127.0.0.1 --port "$PORT"{after}'
     )

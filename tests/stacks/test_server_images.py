@@ -21,7 +21,7 @@ from stacks.fleets.image_refresh import (
     resolve_digests,
     write_table,
 )
-from stacks.fleets.inference_server import InferenceServer
+from stacks.fleets.inference_server import InferenceServer, process_command
 from stacks.fleets.server_images import (
     TABLE,
     NoServerImage,
@@ -173,3 +173,20 @@ def warnings(app: App) -> str:
         for message in stack.messages
         if message.level == SynthesisMessageLevel.WARNING
     )
+
+
+@pytest.mark.parametrize(
+    ("server", "processes", "more"),
+    [("lmi", 1, ""), ("lmi", 2, " --gpu-memory-utilization 0.45"), ("neuron", 1, "")],
+)
+def test_a_process_of_one_version_is_vllms_own_server_under_the_models_name(
+    server: Any, processes: int, more: str
+) -> None:
+    """The worker asks for ``/v1/models`` and ``/v1/completions``, which DJL Serving lacks."""
+    runtime = Runtime(kind="http", protocol="openai", server=server, processes=processes)
+    assert process_command(runtime, "story") == (
+        'exec python3 -m vllm.entrypoints.openai.api_server --model "$MODEL_FOLDER" '
+        f'--served-model-name story --host 127.0.0.1 --port "$PORT"{more}'
+    )
+    named = runtime.model_copy(update={"model": "my own"})
+    assert "--served-model-name 'my own' " in process_command(named, "story")
