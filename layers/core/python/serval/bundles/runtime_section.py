@@ -12,8 +12,9 @@ from serval.yaml_files import Matching, Section
 
 ImageUri = Annotated[
     str,
+    Field(max_length=512),
     Matching(
-        re.compile(r"(?!.*//)[a-z0-9]([\w.:/@-]{0,510}\w)?"),
+        re.compile(r"[a-z0-9]([\w.:@-]*\w)?(/\w([\w.:@-]*\w)?)*"),
         "the URI of an image, as 'registry/name:tag'",
     ),
 ]
