@@ -13,7 +13,8 @@ def explain(error: Exception) -> str | None:
         return str(error)
     if isinstance(error, ModelNotFound):
         # Imported late: only failures need it.
-        from serval_cli.suggestion import did_you_mean, known_models
+        from serval.suggestion import did_you_mean
+        from serval_cli.known_models import known_models
 
         meant = did_you_mean(error.model, known_models())
         return (

@@ -135,6 +135,12 @@ def test_the_golden_check_asks_the_versions_that_were_checked(stage: Stage) -> N
         ),
         (
             "model: scaling}",
+            "model: scalling}",
+            "'scalling' is not registered: `serval models` lists those that are; did you mean "
+            "'scaling'?",
+        ),
+        (
+            "model: scaling}",
             "model: scaling, version: '9'}",
             "steps.0.version: model 'scaling' has no version '9': `serval versions scaling`",
         ),
@@ -160,6 +166,13 @@ def test_what_cannot_work_is_refused_with_its_place(
     assert outcome.status == "refused"
     assert outcome.reason.startswith("pipeline.yaml: ")
     assert said in outcome.reason
+
+
+def test_a_pipeline_is_not_said_to_have_meant_itself(stage: Stage) -> None:
+    publish(stage, TWICE)
+    reason = publish(stage, TWICE.replace("model: scaling}", "model: twise}"), "u2").reason
+    assert "model 'twise' is not registered" in reason
+    assert "did you mean" not in reason
 
 
 def move(stage: Stage, **change: Any) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 LIBRARY = Path(__file__).parents[2] / "layers" / "core" / "python" / "serval"
 LOOSE = (
-    "clock", "short_repr", "errors", "foreign", "settings", "connections", "shutdown", "faults",
-    "processes", "step_failures", "yaml_files",
+    "clock", "short_repr", "suggestion", "errors", "foreign", "settings", "connections", "shutdown",
+    "faults", "processes", "step_failures", "yaml_files",
 )  # fmt: skip
 """Loose modules, which everyone may use; among themselves they keep to this order, too."""
 ORDER = (

@@ -7,10 +7,10 @@ from typing import Any
 from serval.client import CallFailed, Client, Missing
 from serval.client.inference_request import is_array
 from serval.models.storage import MODEL_NAME
+from serval.suggestion import did_you_mean
 from serval_cli.failures import CommandFailed
 from serval_cli.output import waiting
 from serval_cli.stages.stage import Stage
-from serval_cli.suggestion import did_you_mean
 
 
 def open_client(stage: Stage, api_key: str | None) -> Client:

@@ -34,11 +34,11 @@ from serval.models.deployed_fleets import Fleets
 from serval.models.resource_names import own_function_names
 from serval.settings import unpack
 from serval_cli.failures import CommandFailed
+from serval_cli.known_models import know_models
 from serval_cli.output import note
 from serval_cli.stages.aws_failures import explain_attempt
 from serval_cli.stages.choice import LOCAL, choose
 from serval_cli.stages.local_stage import LocalStage, read_local_stage
-from serval_cli.suggestion import know_models
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table

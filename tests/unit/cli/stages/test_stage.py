@@ -14,9 +14,9 @@ from botocore.exceptions import ClientError
 
 from serval.errors import ModelNotFound
 from serval_cli.failures import CommandFailed, explain
+from serval_cli.known_models import know_models
 from serval_cli.stages.choice import CREDENTIALS, FILES, forget, remember
 from serval_cli.stages.stage import Stage, find_stage
-from serval_cli.suggestion import know_models
 from tests.fakes.requests import FLEETS
 
 OUTPUTS = {

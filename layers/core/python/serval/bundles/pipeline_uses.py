@@ -10,6 +10,7 @@ from serval.errors import BundleRefused, ModelNotFound, ModelVersionNotFound
 from serval.models.registry import ModelRegistry
 from serval.models.version import PIPELINE
 from serval.pipelines.definition import PIPELINE_YAML, PipelineDefinition
+from serval.suggestion import did_you_mean
 from serval.yaml_files import LIMIT_BYTES
 
 MOST_LEVELS = 5
@@ -93,7 +94,7 @@ class UsesOf:
             number = pinned or self.registry.route(model).stable
             record = self.registry.version(model, number)
         except (ModelNotFound, ModelVersionNotFound) as missing:
-            self._refuse(f"{place}.{_key(missing)}: {_tell(missing, path)}")
+            self._refuse(f"{place}.{_key(missing)}: {self._tell(missing, path)}")
             return
         self.used[model, pinned] = UsedVersion(model, number, pinned is not None)
         if record.runtime != PIPELINE:
@@ -105,15 +106,17 @@ class UsesOf:
             for step in PipelineDefinition.from_json(record.bundle).calls():
                 self.add(step.model or "", step.version, place, (*path, model))
 
+    def _tell(self, missing: ModelNotFound | ModelVersionNotFound, path: tuple[str, ...]) -> str:
+        """Write what is missing, and which pipeline needs it if that is not the one in the file."""
+        said = _explain(missing)
+        if isinstance(missing, ModelNotFound):
+            known = set(self.registry.models()) - set(path)
+            said += did_you_mean(missing.model, sorted(known))
+        return said if len(path) == 1 else f"{' → '.join(path)}: {said}"
+
 
 def _key(missing: ModelNotFound | ModelVersionNotFound) -> str:
     return "version" if isinstance(missing, ModelVersionNotFound) else "model"
-
-
-def _tell(missing: ModelNotFound | ModelVersionNotFound, path: tuple[str, ...]) -> str:
-    """Write what is missing, and which pipeline needs it if that is not the one in the file."""
-    said = _explain(missing)
-    return said if len(path) == 1 else f"{' → '.join(path)}: {said}"
 
 
 def _explain(missing: ModelNotFound | ModelVersionNotFound) -> str:

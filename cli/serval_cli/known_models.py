@@ -1,7 +1,6 @@
-"""Suggest the model name that a mistyped one was meant to be."""
+"""List the models of the stage in use, of which a mistyped name may mean one."""
 
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 
 from serval.errors import ServalError
 from serval_cli.failures import CommandFailed
@@ -22,9 +21,3 @@ def known_models() -> list[str]:
         return [name for names in _known for name in names()]
     except (CommandFailed, ServalError):
         return []
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Suggest the most similar name, if one is similar enough."""
-    near = get_close_matches(name, list(known), n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
