@@ -30,7 +30,7 @@ schedules:
 retrain:
   - {name: monthly, cron: "0 4 1 * ? *"}
 """
-COMPILED = SERVED.replace("triton, port: 8100", "neuron, port: 8000")
+COMPILED = SERVED.replace("triton, port: 8100", "neuron, protocol: openai, port: 8000")
 
 
 def on(name: str, fleet: str, more: str = "") -> str:

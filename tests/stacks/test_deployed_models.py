@@ -91,7 +91,10 @@ def test_a_server_takes_the_whole_accelerator_of_its_fleet(tmp_path: Path) -> No
 
 
 def test_a_server_that_serves_one_model_is_not_shared(tmp_path: Path) -> None:
-    shared = {"a": on("a", "gpu", SERVED % "lmi"), "b": on("b", "gpu", SERVED % "lmi")}
+    shared = {
+        "a": on("a", "gpu", SERVED % "lmi, protocol: openai"),
+        "b": on("b", "gpu", SERVED % "lmi, protocol: openai"),
+    }
     with pytest.raises(BundleRefused, match=r"fleet 'gpu': server 'lmi' serves one model, and a,"):
         read(tmp_path, shared)
 
@@ -107,9 +110,9 @@ def test_a_container_is_of_one_model_and_its_image_is_the_fleets(tmp_path: Path)
 @pytest.mark.parametrize(
     ("fleet", "runtime", "paired"),
     [
-        ("gpu", SERVED % "lmi", ("a",)),
+        ("gpu", SERVED % "lmi, protocol: openai", ("a",)),
         ("gpu", SERVED % "triton", ()),
-        ("gpu", SERVED % "lmi, processes: 2", ()),
+        ("gpu", SERVED % "lmi, protocol: openai, processes: 2", ()),
         ("gpu", "", ()),
         (
             "gpu",
@@ -128,7 +131,10 @@ def test_a_candidate_has_a_queue_where_a_version_fills_one_of_several_machines(
 
 
 def test_a_model_named_as_a_candidate_s_queue_is_refused(tmp_path: Path) -> None:
-    models = {"a": on("a", "gpu", SERVED % "lmi"), "a-candidate": on("a-candidate", "idle")}
+    models = {
+        "a": on("a", "gpu", SERVED % "lmi, protocol: openai"),
+        "a-candidate": on("a-candidate", "idle"),
+    }
     with pytest.raises(BundleRefused, match=r"model 'a-candidate': its queue would have another"):
         read(tmp_path, models)
 

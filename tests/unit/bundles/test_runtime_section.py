@@ -23,7 +23,7 @@ def runtime(text: str, more: str = "") -> str:
         runtime("kind: container, image: 'r/m:1', protocol: http, path: /predictions, port: 5000"),
         runtime("kind: container, image: 'r/m@sha256:ab', protocol: sagemaker, command: serve"),
         runtime("kind: container, image: m, command: run, processes: 2", SIGNATURE),
-        runtime("kind: http, server: lmi, processes: 2", SIGNATURE),
+        runtime("kind: http, server: lmi, protocol: openai, processes: 2", SIGNATURE),
     ],
 )
 def test_what_goes_together_is_taken(text: str) -> None:
@@ -47,6 +47,8 @@ def test_a_container_needs_no_artifact_but_its_model_yaml() -> None:
         (runtime("kind: container, image: m"), "needs 'signature'"),
         (runtime("kind: container, image: m, protocol: http", SIGNATURE), "bodies have none"),
         (runtime("kind: container, image: m, server: lmi", SIGNATURE), "'kind: http'; a container"),
+        (runtime("kind: http, server: lmi", SIGNATURE), "is vLLM: set 'protocol: openai'"),
+        (runtime("kind: http, server: neuron, protocol: v2", SIGNATURE), "set 'protocol: openai'"),
         (runtime("kind: http, image: m", SIGNATURE), "'runtime.image' is for 'kind: container'"),
         (runtime("kind: http, protocol: sagemaker"), "'kind: container'"),
         (runtime("kind: container, image: m, ready: /up", SIGNATURE), "'v2' has its own path"),

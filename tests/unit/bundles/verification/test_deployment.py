@@ -123,7 +123,7 @@ def test_a_graph_is_nothing_for_neuron_chips():
     (found,) = HEAVY.reasons(bundle("compiled", target="fleet", fleet="inf"), 1)
 
     assert found.startswith("a precompiled Neuron archive is expected: fleet 'inf' has AWS Neuron")
-    assert "'runtime: {kind: http, server: neuron}' and 'signature:'" in found
+    assert "'runtime: {kind: http, server: neuron, protocol: openai}', which is vLLM, or" in found
 
 
 def test_two_versions_must_fit_the_memory_beside_requests():

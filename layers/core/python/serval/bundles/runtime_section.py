@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from serval.models.server_declaration import SERVED, holding_of
+from serval.models.server_declaration import ONE_MODEL, SERVED, holding_of
 from serval.models.version import BODY_PROTOCOLS
 from serval.yaml_files import Matching, Section
 
@@ -106,6 +106,10 @@ def _container_mistakes(runtime: Runtime) -> Iterator[str]:
 
 
 def _process_mistakes(runtime: Runtime) -> Iterator[str]:
+    if runtime.kind == "http" and runtime.server in ONE_MODEL and runtime.protocol != "openai":
+        yield f"'runtime.server: {runtime.server}' is vLLM: set 'protocol: openai'"
+    if runtime.kind == "http" and runtime.server in ONE_MODEL and runtime.protocol != "openai":
+        yield f"'runtime.server: {runtime.server}' is vLLM: set 'protocol: openai'"
     if runtime.processes > 1 and holding_of(runtime.model_dump()) != "restarts":
         yield (
             "'runtime.processes' is for servers whose process holds one version: 'server: lmi', "

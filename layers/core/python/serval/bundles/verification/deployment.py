@@ -111,7 +111,8 @@ class Deployment:
             f"a precompiled Neuron archive is expected: fleet {fleet.name!r} has AWS Neuron chips, "
             f"which run no ONNX graph as {bundle.artifact}; compile the model for them "
             "(torch_neuronx.trace, optimum-neuron), pack what that makes into a .tar, name it as "
-            "'artifact', and set 'runtime: {kind: http, server: neuron}' and 'signature:'"
+            "'artifact', and set 'signature:' and 'runtime: {kind: http, server: neuron, protocol: "
+            "openai}', which is vLLM, or 'kind: container' with an image that runs it"
         ]
 
     def _memory_reasons(self, bundle: Bundle, artifact_bytes: int) -> list[str]:
