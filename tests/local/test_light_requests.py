@@ -10,6 +10,7 @@ import pytest
 from tests.fakes.receivers import Receiver
 from tests.local.conftest import LocalStage
 from tests.local.fleet_caller import until
+from tests.local.test_fleet_words import sagemaker_runtime
 from tests.local.test_realtime import client as client  # the stage's models, and its key
 from tests.local.test_realtime import request
 
@@ -73,6 +74,28 @@ def test_an_upload_and_a_result_too_large_for_the_api_go_by_url(client: httpx.Cl
     assert len(result) > 6 * 2**20
     described = json.loads(result[: document["response_header_length"]])
     assert described["outputs"][0]["shape"][0] == len(rows)
+
+
+def test_sdks_of_sagemaker_have_answers_in_s3_and_in_streams(
+    client: httpx.Client, stage: LocalStage
+) -> None:
+    runtime = sagemaker_runtime(stage.api_url, stage.api_key)
+    asked = {"EndpointName": "iris", "ContentType": "text/csv", "Accept": "text/csv"}
+    body = b"5.1,3.5,1.4,0.2\n6.7,3.0,5.2,2.3\n"
+    expected = runtime.invoke_endpoint(**asked, Body=body)["Body"].read()
+    assert [line.split(b",")[0] for line in expected.splitlines()] == [b"0", b"2"]
+    streamed = runtime.invoke_endpoint_with_response_stream(**asked, Body=body)
+    assert streamed["ContentType"] == "text/csv"
+    assert b"".join(part["PayloadPart"]["Bytes"] for part in streamed["Body"]) == expected
+    s3, bucket = stage.client("s3"), stage.data_bucket
+    s3.put_object(Bucket=bucket, Key="async/in/iris/rows", Body=body)
+    for given in ({"InputLocation": f"s3://{bucket}/async/in/iris/rows"}, {"Body": body}):
+        submitted = runtime.invoke_endpoint_async(**asked, **given, InferenceId="mine")
+        assert submitted["InferenceId"] == "mine"
+        place = {"Bucket": bucket, "Key": submitted["OutputLocation"].partition(f"{bucket}/")[2]}
+        waiting = {"Delay": 1, "MaxAttempts": 60}
+        s3.get_waiter("object_exists").wait(**place, WaiterConfig=waiting)
+        assert s3.get_object(**place)["Body"].read() == expected
 
 
 def test_what_a_caller_got_wrong_is_retried_and_is_no_dead_letter(

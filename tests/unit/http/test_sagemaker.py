@@ -201,7 +201,8 @@ def test_other_operations_say_which_there_are(ready: Bench) -> None:
 
 def test_an_event_stream_has_the_answer_in_a_part(ready: Bench) -> None:
     path = "/endpoints/adder/invocations-response-stream"
-    answer = call(ready, path, b"1,2\n3,4.5\n", content_type=CSV, accept=CSV)
+    accepted = {"x_amzn_sagemaker_accept": CSV}  # as SDKs name it for a stream
+    answer = call(ready, path, b"1,2\n3,4.5\n", content_type=CSV, accept="*/*", **accepted)
     assert answer.headers["content-type"] == "application/vnd.amazon.eventstream"
     assert answer.headers["x-amzn-sagemaker-content-type"] == CSV
     assert answer.headers["x-amzn-invoked-production-variant"] == "1"

@@ -171,7 +171,7 @@ def _read_body(
     loaded: Loaded, body: str | bytes, declared: str, call: HttpCall, limits: RequestLimits
 ) -> Asked[Any]:
     if loaded.record.takes_bodies:
-        return ask_handler(loaded, body, declared, call.headers.get("accept", ""))
+        return ask_handler(loaded, body, declared, _accept(call))
     kind, parameters = media_type(declared), type_parameters(declared)
     if HEAD_LENGTH in parameters:
         length = parameters[HEAD_LENGTH]
@@ -232,7 +232,7 @@ def _ask_npy(loaded: Loaded, array: Array, call: HttpCall) -> Asked[Outputs]:
 
 def _write(call: HttpCall, wrap: Wrap, outputs: Outputs, rows: int | None) -> Written:
     """Write outputs as the caller accepts them: CSV, an array of numpy, or JSON."""
-    accepted = most_wanted(call.headers.get("accept", ""))
+    accepted = most_wanted(_accept(call))
     if accepted == CSV:
         return Written(write_csv(outputs), CSV, suggest_less)
     if accepted == NPY:
@@ -241,6 +241,11 @@ def _write(call: HttpCall, wrap: Wrap, outputs: Outputs, rows: int | None) -> Wr
             raise UnsupportedFeature(f"{NPY} has one array of numbers; the model gives {names}")
         return Written(write_npy(outputs[0]), NPY, suggest_less)
     return write_outputs(wrap, outputs, rows)
+
+
+def _accept(call: HttpCall) -> str:
+    """Return what a caller accepts; for a stream the SDKs have another header."""
+    return call.headers.get(f"{PREFIX}accept") or call.headers.get("accept", "")
 
 
 def most_wanted(accept: str) -> str:
