@@ -2,8 +2,9 @@
 
 import base64
 import json
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ import pytest
 from starlette.responses import JSONResponse, Response
 
 from serval.models.signature import Signature, TensorSpec
+from serval.tasks.openai.call import OpenAICall
+from serval.tasks.openai.document import AnswerHead
+from serval.worker.streams.served import ServedText
 from tests.fakes.fleet_calls import Fleet
 from tests.fakes.http_servers import CompletionsServer, running, write_chunk
 from tests.functional.test_live_texts import begin, events, newest, result, text_of, told
@@ -61,10 +65,10 @@ def chat(**more: Any) -> dict[str, Any]:
 
 def test_a_servers_text_comes_while_it_is_written(fleet: Fleet, server: CompletionsServer) -> None:
     pieces = begin(fleet, chat(temperature=0.7))["chunks"]
-    [(_, first), (number, second)] = events(next(pieces) for _ in range(2))
+    [(begun, first), (number, second)] = events(next(pieces) for _ in range(2))
     assert first["choices"][0]["delta"] == {"role": "assistant", "content": ""}
     assert second["choices"][0]["delta"]["content"] == ANSWER[:3]
-    assert (number, newest(fleet).status) == (1, "running")
+    assert (begun, number, newest(fleet).status) == (1, 2, "running")
     assert events(pieces)[-1] == (None, "[DONE]")
     [asked] = server.asked
     assert (asked["model"], asked["stream"], asked["temperature"]) == ("gpt", True, 0.7)
@@ -174,6 +178,48 @@ def test_what_a_model_thinks_is_kept_beside_its_answer(
     server.thought = "Turn it round."
     assert text_of(told(fleet, chat())) == ANSWER
     assert result(fleet)["choices"][0]["message"]["reasoning_content"] == "Turn it round."
+
+
+def thinking(begun: str, logged: int, on: threading.Event) -> tuple[ServedText, threading.Event]:
+    """Return a text whose server thinks until it may go on, and what says that it thinks."""
+    thinks = threading.Event()
+
+    def tell(_: OpenAICall) -> Iterator[Mapping[str, Any]]:
+        for delta in ({"role": "assistant", "content": ""}, {"reasoning_content": "Well"}):
+            yield {"choices": [{"delta": delta}]}
+        thinks.set()
+        assert on.wait(WAIT_SECONDS)
+        yield {"choices": [{"delta": {"content": "Yes"}, "finish_reason": "stop"}]}
+
+    asked = OpenAICall("chat/completions", "textgen", "r", 0, {})
+    head = AnswerHead("r", 0, "textgen", "1", None)
+    return ServedText(asked, head, tell, begun, logged), thinks
+
+
+def test_while_a_model_thinks_its_stream_has_begun_and_holds_up_no_other() -> None:
+    on = threading.Event()
+    text, thinks = thinking("", 0, on)
+    assert thinks.wait(WAIT_SECONDS)
+    assert text.ready()
+    pieces = text.pieces()
+    begun = next(pieces)
+    assert (begun.number, begun.text) == (1, "")
+    assert not text.ready()
+    on.set()
+    assert [(one.number, one.text, one.finish) for one in pieces] == [
+        (2, "Yes", None),
+        (3, "", "stop"),
+    ]
+
+
+def test_a_text_that_has_begun_is_not_ready_while_its_model_thinks_again() -> None:
+    on = threading.Event()
+    text, thinks = thinking("Ye", 2, on)
+    assert thinks.wait(WAIT_SECONDS)
+    assert not text.ready()
+    on.set()
+    pieces = list(text.pieces())
+    assert [(one.number, one.text) for one in pieces] == [(3, "s"), (4, "")]
 
 
 @pytest.mark.parametrize(

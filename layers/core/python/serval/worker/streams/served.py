@@ -53,8 +53,15 @@ class ServedText:
     """What the server's model says beside its text, by the name that the server has for it."""
     _finish: str | None = None
     _usage: Mapping[str, Any] | None = None
+    _new: str | None = None
+    """What comes next of the text; None: nothing yet. Empty: the text has begun, and no more."""
+    _told: bool = field(init=False)
+    """Whether readers know that the text has begun."""
+    _ended: bool = False
+    _failed: Exception | None = None
 
     def __post_init__(self) -> None:
+        self._told = self.logged > 0
         threading.Thread(
             target=_listen,
             args=(self.tell, self.call, self._said, self._left),
@@ -67,11 +74,15 @@ class ServedText:
         self._left.set()
 
     def ready(self) -> bool:
-        """Return whether the server has said something more."""
-        return not self._said.empty()
+        """Return whether the next piece is there; a model may think for long before its text."""
+        while self._new is None and not self._ended and not self._said.empty():
+            self._take()
+        return self._new is not None or self._ended
 
     def pieces(self) -> Iterator[Piece]:
         """Read the text behind what was read before; the last piece has no text.
+
+        The first may have none, either: then it says that the text has begun.
 
         Raises
         ------
@@ -81,17 +92,14 @@ class ServedText:
             If it fails, or writes something else than before.
         """
         number = self.logged
-        while (said := self._said.get()) is not None:
-            if isinstance(said, RuntimeFailed):
-                raise self._failure(str(said)) from said
-            if isinstance(said, Exception):
-                raise said
-            known = len(self._text)
-            self._note(said)
-            self._check_begun()
-            if new := self._text[max(known, len(self.begun)) :]:
-                number += 1
-                yield Piece(number=number, id=UNKNOWN, text=new)
+        while self._next():
+            number += 1
+            new, self._new = self._new or "", None
+            yield Piece(number=number, id=UNKNOWN, text=new)
+        if isinstance(self._failed, RuntimeFailed):
+            raise self._failure(str(self._failed)) from self._failed
+        if self._failed is not None:
+            raise self._failed
         if self._finish is None or len(self._text) < len(self.begun):
             raise self._failure("the inference server's answer has no end")
         usage = self._usage or {}
@@ -114,6 +122,28 @@ class ServedText:
         begin = self.head.begin(*WHOLE[self.call.operation])
         answer = {**begin, "choices": [choice], "usage": self._usage}
         return [Tensor(ANSWERS, "BYTES", bytes_array([write_json(answer)], [1]))]
+
+    def _next(self) -> bool:
+        """Wait for more of the text; return whether there is any before the end."""
+        while self._new is None and not self._ended:
+            self._take()
+        return self._new is not None
+
+    def _take(self) -> None:
+        """Take what the server said next."""
+        said, known = self._said.get(), len(self._text)
+        if said is None or isinstance(said, Exception):
+            self._ended, self._failed = True, said
+            return
+        try:
+            self._note(said)
+            self._check_begun()
+        except InferenceFailed as error:
+            self._ended, self._failed = True, error
+            return
+        new = self._text[max(known, len(self.begun)) :]
+        if new or not self._told:
+            self._new, self._told = new, True
 
     def _note(self, chunk: Mapping[str, Any]) -> None:
         """Note what a chunk says."""
