@@ -121,9 +121,12 @@ def test_tokens_come_as_parts_of_sagemakers_event_stream(stage: Stage) -> None:
     ]
 
 
-def test_where_nothing_streams_the_event_stream_has_one_part(stage: Stage) -> None:
-    body = {name: value for name, value in TEXT.items() if name != "stream"}
-    reply = stage.infer.reply(post(SAGEMAKER, body))
+@pytest.mark.parametrize("stream", [{}, {"stream": True}, {"stream": False}])
+def test_where_nothing_streams_the_event_stream_has_one_part(
+    stage: Stage, stream: dict[str, bool]
+) -> None:
+    body = {name: value for name, value in TEXT.items() if name != "stream"} | stream
+    reply = stage.infer.reply(post(SAGEMAKER, body, content_type="application/json"))
     assert reply["statusCode"] == 200
     buffer = EventStreamBuffer()
     buffer.add_data(base64.b64decode(reply["body"]))

@@ -7,7 +7,7 @@ members beside these two are parameters, too. A list of inputs is one batch.
 import base64
 import binascii
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -47,14 +47,14 @@ def read_payload(
     task: Task,
     json_limit: int = MOST_JSON_BYTES,
     *,
-    streams: bool = False,
+    streams: Collection[bool] = (False,),
 ) -> Payload:
     """Read a body for a task.
 
     Parameters
     ----------
     streams
-        What its ``stream`` may be, if it has one: whether the answer comes in pieces.
+        What its ``stream`` may be, if it has one: whether the answer is to come in pieces.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def read_payload(
     """
     payload = read_inputs(body, content_type, task.takes, json_limit)
     values = payload.parameters.values
-    if values.get(STREAM) is streams:
+    if any(values.get(STREAM) is one for one in streams):
         rest = {name: value for name, value in values.items() if name != STREAM}
         payload = replace(payload, parameters=Parameters(rest))
     payload.parameters.expect(task.accepts)

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from collections.abc import Collection
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -93,7 +94,7 @@ def stream(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> AskedStream
         )
     content_type = call.headers.get("content-type", "")
     body = call.read_body(limits)
-    payload = read_payload(body, content_type, task, limits.json_bytes, streams=True)
+    payload = read_payload(body, content_type, task, limits.json_bytes, streams=(True,))
     check_text_size(payload.inputs)
     if isinstance(task, DistantTask):
         pieces = task.tell(payload)
@@ -125,9 +126,16 @@ def read(loaded: Loaded, call: HttpCall, limits: RequestLimits) -> Asked[Any]:
 
 
 def ask_task(
-    loaded: Loaded, body: str | bytes, content_type: str, json_limit: int
+    loaded: Loaded,
+    body: str | bytes,
+    content_type: str,
+    json_limit: int,
+    streams: Collection[bool] = (False,),
 ) -> Asked[list[Any]]:
-    """Read the inputs of a task; its answer is JSON, or one file."""
+    """Read the inputs of a task; its answer is JSON, or one file.
+
+    ``streams`` is what a ``stream`` beside the inputs may be.
+    """
     # Imported for a version with a task alone, as is the handlers' for those.
     from serval.tasks.call import answer_payload, write_answers
     from serval.tasks.payload import read_payload
@@ -136,7 +144,7 @@ def ask_task(
     task = loaded.task
     if task is None:
         raise AssertionError("the version was loaded without its task")
-    payload = read_payload(body, content_type, task, json_limit)
+    payload = read_payload(body, content_type, task, json_limit, streams=streams)
 
     def write(answers: list[Any]) -> Written:
         answer = write_answers(task, payload, answers)

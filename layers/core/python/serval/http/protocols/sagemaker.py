@@ -181,7 +181,7 @@ def _read_body(
     if kind == NPY and loaded.task is None:
         return _ask_npy(loaded, read_npy(sent), call)
     if loaded.task is not None and kind != JSON:
-        return ask_task(loaded, body, declared, limits.json_bytes)
+        return ask_task(loaded, body, declared, limits.json_bytes, {False, call.takes_stream})
     check_json_size(len(sent), limits.json_bytes)
     if kind == CSV:
         header = {"present": True, "absent": False}.get(parameters.get("header", ""))
@@ -203,7 +203,7 @@ def _read_json(loaded: Loaded, body: bytes, call: HttpCall, limits: RequestLimit
             loaded, fit_request(partial(read_parsed_request, document), loaded.record)
         )
     if loaded.task is not None and names.isdisjoint(FORMS.members[:3]):
-        return ask_task(loaded, body, JSON, limits.json_bytes)
+        return ask_task(loaded, body, JSON, limits.json_bytes, {False, call.takes_stream})
     return ask_given(loaded, pick_given(document, body, FORMS))
 
 
