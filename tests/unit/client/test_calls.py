@@ -289,6 +289,14 @@ def test_an_address_that_cannot_be_one_is_refused_before_any_call(
         client(url, key)
 
 
+def test_a_variable_that_is_not_set_is_an_empty_key_or_url() -> None:
+    unset: Any = None
+    with pytest.raises(ValueError, match="the API key is empty"):
+        Client("http://api", unset)
+    with pytest.raises(ValueError, match="the URL '': 'https://…' expected"):
+        Client(unset, "srv_key")
+
+
 def test_a_url_that_was_copied_with_its_line_is_the_url() -> None:
     server = ClientServer(iris)
     transport = httpx.MockTransport(server.serve)

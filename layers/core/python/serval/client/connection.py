@@ -31,8 +31,10 @@ class StageAddress:
         ValueError
             If the URL is none, or the key is empty or has characters that no key has.
         """
+        # Of a variable that is not set, os.environ.get makes None.
+        url, api_key = (url or "").strip(), api_key or ""
         try:
-            parsed = httpx.URL(url := url.strip())
+            parsed = httpx.URL(url)
         except httpx.InvalidURL as error:
             raise ValueError(f"the URL {url!r}: {error}") from None
         if parsed.scheme not in ("http", "https") or not parsed.host:
