@@ -33,7 +33,7 @@ class ContainerServer(Construct):
         super().__init__(scope, id_)
         self.image = runtime.image or ""
         self.takes_versions = holding_of(runtime.model_dump()) != "fixed"
-        self.environment = {"PORT": str(runtime.port)}
+        self.environment = environment_of(runtime)
         self.command, self.entry_point = start_of(runtime)
         if "@" not in self.image:
             Annotations.of(self).add_warning_v2(
@@ -55,6 +55,12 @@ class ContainerServer(Construct):
             resource_name=found["repository"],
         )
         granted.allow(PULL, [arn])
+
+
+def environment_of(runtime: Runtime) -> dict[str, str]:
+    """Return the variables in which an image finds its port."""
+    names = ("PORT", "SAGEMAKER_BIND_TO_PORT") if runtime.protocol == "sagemaker" else ("PORT",)
+    return dict.fromkeys(names, str(runtime.port))
 
 
 def start_of(runtime: Runtime) -> tuple[list[str] | None, list[str] | None]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from serval.bundles.runtime_section import Runtime
-from stacks.fleets.container_server import start_of
+from stacks.fleets.container_server import environment_of, start_of
 from tests.stacks.conftest import declare
 from tests.stacks.synthesis import Sources, Synthesised, synthesise
 
@@ -51,7 +51,7 @@ def test_the_image_is_the_second_container_and_has_the_gpu_and_a_log(boxed: Synt
     assert "ResourceRequirements" not in both["worker"]
     assert server["LogConfiguration"]["Options"]["awslogs-stream-prefix"] == "server"
     assert server["Essential"] is True
-    assert server["Environment"] == [{"Name": "PORT", "Value": "9000"}]
+    assert {"Name": "PORT", "Value": "9000"} in server["Environment"]
     assert [mount["ContainerPath"] for mount in server["MountPoints"]] == ["/models"]
     shell, option, script = server["EntryPoint"]
     assert (shell, option) == ("sh", "-c")
@@ -95,3 +95,11 @@ def test_an_image_without_a_command_starts_as_it_is() -> None:
     assert start_of(plain) == (None, None)
     sagemaker = plain.model_copy(update={"protocol": "sagemaker"})
     assert start_of(sagemaker) == (["serve"], None)
+
+
+def test_sagemakers_images_find_their_port_where_its_contract_puts_it() -> None:
+    """Else they listen on 8080, whatever the bundle says."""
+    plain = Runtime(kind="container", image="registry/mine:1", protocol="http", port=5000)
+    assert environment_of(plain) == {"PORT": "5000"}
+    sagemaker = plain.model_copy(update={"protocol": "sagemaker"})
+    assert environment_of(sagemaker) == {"PORT": "5000", "SAGEMAKER_BIND_TO_PORT": "5000"}
