@@ -22,6 +22,8 @@ Command = Annotated[str, Field(min_length=1, max_length=4096)]
 UrlPath = Annotated[
     str, Matching(re.compile(r"/[!-~]{0,1023}"), "a path that begins with '/', as '/predictions'")
 ]
+SPOKEN = {"triton": "v2", **dict.fromkeys(sorted(ONE_MODEL), "openai")}
+"""Server → the protocol that it speaks: vLLM's is OpenAI's."""
 OF_CONTAINERS = ("image", "command", "local_command", "ready", "path")
 
 
@@ -68,6 +70,7 @@ def runtime_mistake(
     mistakes = (
         *_signature_mistakes(runtime, has_signature=has_signature),
         *_container_mistakes(runtime),
+        *_server_mistakes(runtime),
         *_process_mistakes(runtime),
     )
     if has_task and runtime.kind != "onnx":
@@ -105,11 +108,16 @@ def _container_mistakes(runtime: Runtime) -> Iterator[str]:
         yield "'runtime.path' is for 'protocol: http'"
 
 
+def _server_mistakes(runtime: Runtime) -> Iterator[str]:
+    spoken = SPOKEN.get(runtime.server or "", runtime.protocol)
+    if runtime.kind == "http" and runtime.protocol != spoken:
+        yield (
+            f"'runtime.protocol: {runtime.protocol}' given, {spoken!r} expected, the only one of "
+            f"'server: {runtime.server}'"
+        )
+
+
 def _process_mistakes(runtime: Runtime) -> Iterator[str]:
-    if runtime.kind == "http" and runtime.server in ONE_MODEL and runtime.protocol != "openai":
-        yield f"'runtime.server: {runtime.server}' is vLLM: set 'protocol: openai'"
-    if runtime.kind == "http" and runtime.server in ONE_MODEL and runtime.protocol != "openai":
-        yield f"'runtime.server: {runtime.server}' is vLLM: set 'protocol: openai'"
     if runtime.processes > 1 and holding_of(runtime.model_dump()) != "restarts":
         yield (
             "'runtime.processes' is for servers whose process holds one version: 'server: lmi', "
