@@ -16,9 +16,10 @@ from serval.http.stream import StreamEndpoint
 from serval.models.route import Route
 from serval.models.tensor import Tensor
 from serval.tasks.generation.stream_text import stream_text
-from serval.tasks.openai.call import OpenAICall, stream_call
+from serval.tasks.openai.call import OpenAICall, open_call, stream_call
 from serval.tasks.parameters import Parameters
 from serval.tasks.payload import Payload
+from serval.worker.streams.text import ToldPieces
 from tests.fakes.fleet_calls import Fleet
 from tests.fakes.inference import bench as inference_bench
 from tests.fakes.submission import call
@@ -119,6 +120,7 @@ def test_chunks_come_while_the_text_is_written(fleet: Fleet) -> None:
         (CHAT, {"logprobs": True, "top_logprobs": 2}),
         (CHAT, {"stop": ["e"], "max_tokens": 30}),
         (CHAT, {"temperature": 1.3, "seed": 4}),
+        (CHAT, {"num_beams": 3}),
         (COMPLETIONS, {"prompt": "The morning train", "logprobs": 0}),
         (COMPLETIONS, {"prompt": ["The morning train"], "logprobs": 2}),
     ],
@@ -285,6 +287,22 @@ def test_a_fleet_that_sleeps_is_not_waited_for_longer_than_a_call_may_take(fleet
     assert reply["headers"]["serval-request-id"] == newest(fleet).id
     assert newest(fleet).status == "queued"
     assert newest(fleet).stream
+
+
+def test_beams_search_before_their_text_takes_turns_with_others(fleet: Fleet) -> None:
+    """They know nothing of it until they know all: no stream waits for that."""
+    loaded = fleet.worker.worker.runner.memory.load(fleet.registry.records["textgen", "1"])
+
+    def open_searched(body: dict[str, Any]) -> ToldPieces:
+        element = OpenAICall("chat/completions", "textgen", "r", 0, body).to_element()
+        return ToldPieces(open_call(element, loaded.record, loaded.task, "r", 1, []))
+
+    plain = {"messages": HELLO["messages"], "max_tokens": TOKENS}
+    text = open_searched(plain | {"num_beams": 3})
+    pieces = text.pieces()
+    [answer] = text.outputs()
+    read = "".join(piece.text for piece in pieces)
+    assert json.loads(answer.array[0])["choices"][0]["message"]["content"] == read
 
 
 def test_a_quiet_stream_stays_open(fleet: Fleet) -> None:

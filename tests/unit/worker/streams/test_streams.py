@@ -1,5 +1,6 @@
 """What a worker does with streams: a piece of each in turn, each piece in the log once."""
 
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -247,6 +248,66 @@ def test_the_last_attempt_of_a_stream_whose_workers_died_runs_alone(
     assert not world.streams.text("s2")
     writer.finish()
     assert_whole(world, "s1", "s2", "s3")
+
+
+@dataclass(frozen=True)
+class SearchedText(ScriptedText):
+    """A text that is known only as a whole."""
+
+    during: Callable[[], object] = lambda: None
+
+    def pieces(self) -> Iterator[Piece]:
+        self.during()
+        return iter(list(super().pieces()))
+
+
+def search(writer: StreamingWorker, request_id: str, during: Callable[[], object]) -> None:
+    """Let a worker find a request's text as a whole; something happens meanwhile."""
+
+    def open_text(loaded: Loaded, held: Held) -> StreamedText:
+        if held.known.id != request_id:
+            return writer.open(loaded, held)
+        return SearchedText(request_id, writer.length, during=during)
+
+    writer.stepped.worker.streams.open = open_text
+
+
+def test_while_a_text_is_searched_others_are_written(world: World, writer: StreamingWorker) -> None:
+    search(writer, "s2", writer.finish)
+    world.submit("s1", stream=True)
+    writer.take()
+    world.submit("s2", stream=True)
+    writer.take()
+    assert_whole(world, "s1")
+    assert not world.streams.text("s2")
+    writer.finish()
+    assert_whole(world, "s2")
+
+
+def test_a_search_in_its_last_attempt_waits_for_its_turn_to_run_alone(
+    world: World, writer: StreamingWorker
+) -> None:
+    begun: list[str] = []
+    search(writer, "s2", lambda: begun.append("s2"))
+    world.submit("s1", "s2", attempts=2, attempt=2, stream=True)
+    writer.take()
+    assert not begun
+    writer.finish()
+    assert_whole(world, "s1", "s2")
+
+
+def test_what_breaks_a_search_is_charged_to_it_alone(world: World, writer: StreamingWorker) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError("no beam is left")
+
+    search(writer, "s2", fail)
+    world.submit("s1", "s2", stream=True)
+    writer.take()
+    writer.finish()
+    assert_whole(world, "s1")
+    row = world.row("s2")
+    assert (row.status, row.attempts) == ("queued", 1)
+    assert "ZeroDivisionError: no beam is left" in (row.error or "")
 
 
 def test_streams_take_the_places_of_messages(world: World, writer: StreamingWorker) -> None:

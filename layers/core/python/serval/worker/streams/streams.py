@@ -1,8 +1,9 @@
 """The streams of a worker: it writes a piece of each in turn, and appends them to their logs."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -74,14 +75,22 @@ class Streams:
     def start(self, loaded: Loaded, held: Held) -> None:
         """Start to write the stream of a request whose attempt has begun.
 
+        A text that is known only as a whole is written here, by the thread that runs batches, while
+        others are written piece by piece; unless it is to run alone.
+
         Raises
         ------
         InvalidRequest
             If it asks for what is no stream of the version.
+        InferenceFailed
+            If it cannot be written.
         """
         text = self.open(loaded, held)
         logged = held.chunks[-1].last if held.chunks else 0
-        stream = WorkerStream(held, loaded.record.version, text, text.pieces(), logged)
+        stream = WorkerStream(held, loaded.record.version, text, logged)
+        if not stream.alone:
+            with self._charge(stream):
+                stream.begin()
         with self.changed:
             self._streams.append(stream)
             self.changed.notify_all()
@@ -172,18 +181,26 @@ class Streams:
 
     def _write(self, stream: WorkerStream) -> Outcome | None:
         """Write a piece; return the outcome of a stream that cannot go on."""
-        started = self.monotonic()
         try:
-            stream.write()
+            with self._charge(stream):
+                stream.write()
         except ServalError as error:
             return GivenBack(RETRY_SECONDS) if fault_of(error) == "stage" else Failed(error)
+        return None
+
+    @contextmanager
+    def _charge(self, stream: WorkerStream) -> Iterator[None]:
+        """Charge a stream alone with its time, and with what breaks its writing."""
+        started = self.monotonic()
+        try:
+            yield
+        except ServalError:
+            raise
         except Exception as error:
-            # What breaks the writing of one stream is charged to it alone.
             said = f"{type(error).__name__}: {error}"
-            return Failed(InferenceFailed(stream.row.model, stream.version, said))
+            raise InferenceFailed(stream.row.model, stream.version, said) from error
         finally:
             stream.run_seconds += self.monotonic() - started
-        return None
 
     def _append(self, stream: WorkerStream) -> None:
         chunk = stream.take_chunk()

@@ -31,7 +31,10 @@ class StreamedText(Protocol):
     """A text that a version writes."""
 
     def pieces(self) -> Iterator[Piece]:
-        """Write the text, piece by piece; those that were written before come first again."""
+        """Write the text, piece by piece; those that were written before come first again.
+
+        A text that is known only as a whole is written here, before its first piece is asked for.
+        """
 
     def ready(self) -> bool:
         """Return whether the next piece is there, or is written when it is asked for."""
@@ -50,9 +53,10 @@ class WorkerStream:
     held: Held
     version: str
     text: StreamedText
-    pieces: Iterator[Piece]
     logged: int
     """The number of the last piece that the log has."""
+    pieces: Iterator[Piece] | None = None
+    """None: the text has not begun."""
     due: float = 0.0
     """When its pieces are appended next, by the monotonic clock."""
     run_seconds: float = 0.0
@@ -80,9 +84,15 @@ class WorkerStream:
         """Whether it runs without others: twice lost with its worker, it may be the reason."""
         return 1 < self.row.attempts >= self.row.max_attempts
 
+    def begin(self) -> Iterator[Piece]:
+        """Begin the text; one that is known only as a whole is written by this."""
+        if self.pieces is None:
+            self.pieces = self.text.pieces()
+        return self.pieces
+
     def write(self) -> None:
         """Write one piece; it waits for the log, unless that has it."""
-        piece = next(self.pieces)
+        piece = next(self.begin())
         self.ended = piece.finish is not None
         if piece.number > self.logged:
             self._waiting.append(piece)
@@ -145,15 +155,19 @@ class ToldPieces(WrittenHere):
     text: "OneText"
 
     def pieces(self) -> Iterator[Piece]:
-        """Write the text, piece by piece."""
-        for number, (written, told) in enumerate(self.text, start=1):
-            piece = make_piece(number, written, self.text)
-            word = None if told.text == piece.text else piece.text
-            yield replace(piece, text=told.text, word=word, finish=told.finish_reason)
+        """Write the text, piece by piece; what beams find, as a whole."""
+        pieces = self._write()
+        return iter(list(pieces)) if self.text.wanted.settings.num_beams > 1 else pieces
 
     def outputs(self) -> Outputs:
         """Return the answer as a whole."""
         return self.text.outputs()
+
+    def _write(self) -> Iterator[Piece]:
+        for number, (written, told) in enumerate(self.text, start=1):
+            piece = make_piece(number, written, self.text)
+            word = None if told.text == piece.text else piece.text
+            yield replace(piece, text=told.text, word=word, finish=told.finish_reason)
 
 
 def make_piece(number: int, written: "WrittenToken", text: "TextStream | OneText") -> Piece:
