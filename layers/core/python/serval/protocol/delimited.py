@@ -5,6 +5,7 @@ import io
 import math
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import orjson
@@ -94,13 +95,19 @@ def write_csv(outputs: Sequence[Tensor]) -> bytes:
 
 def _write_cells(tensor: Tensor) -> list[bytes]:
     """Write what an output adds to each line."""
-    rows = tensor.array.shape[0] if tensor.array.ndim else 1
-    value = nested_value(Tensor(tensor.name, tensor.datatype, tensor.array.reshape(rows, -1)))
+    shape = tensor.array.shape or (1,)
+    array = tensor.array.reshape(shape[0], math.prod(shape[1:]))
+    value = nested_value(Tensor(tensor.name, tensor.datatype, array))
     if isinstance(value, np.ndarray):
-        return orjson.dumps(value, option=NUMPY)[2:-2].split(b"],[") if rows else []
+        return orjson.dumps(value, option=NUMPY)[2:-2].split(b"],[") if len(value) else []
+    return list(map(_write_line, value))
+
+
+def _write_line(cells: Sequence[Any]) -> bytes:
+    """Write a row's cells; those with a comma, a quote or the end of a line are quoted."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\0").writerows(value)
-    return text.getvalue().encode().split(b"\0")[:-1]
+    csv.writer(text).writerow(cells)
+    return text.getvalue().encode()[: -len("\r\n")]
 
 
 def read_npy(body: bytes) -> Array:

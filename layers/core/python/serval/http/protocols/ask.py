@@ -15,10 +15,18 @@ import simdjson
 
 from serval.errors import InvalidInputs, InvalidTensor, UnsupportedFeature
 from serval.http.call import JSON
-from serval.http.protocols.given import INSTANCES, Given, Table, read_records, unnamed_table
+from serval.http.protocols.cells import read_column
+from serval.http.protocols.given import (
+    INSTANCES,
+    Given,
+    Table,
+    read_records,
+    refuse_repeated_members,
+    unnamed_table,
+)
 from serval.http.protocols.own_words import ask_handler
 from serval.http.protocols.protocol import Asked, Written
-from serval.http.protocols.tables import read_column, table_tensors
+from serval.http.protocols.tables import table_tensors
 from serval.inference.loaded import Loaded
 from serval.inference.run import Outputs, default_outputs, run_version
 from serval.models.signature import TensorSpec
@@ -140,7 +148,9 @@ def _by_row(rows: Any, record: ModelVersion) -> tuple[Tensor, ...]:
     """Read rows that are objects: with a value for each input, or for each column."""
     specs, names = input_specs(record.signature), distinct_names(rows[0])
     if not specs.keys() >= names:
-        return table_tensors(read_records(INSTANCES, rows.as_list()), record)
+        table = read_records(INSTANCES, rows.as_list())
+        refuse_repeated_members(rows, table)
+        return table_tensors(table, record)
     return tuple(
         stack_rows(specs[name], [_member(row, name, names) for row in rows]) for name in names
     )
@@ -184,7 +194,7 @@ def _is_for_task(task: Task, given: Given, record: ModelVersion) -> bool:
     """Return whether these are the task's inputs, and not tensors of its graph."""
     first = given.value
     if isinstance(first, Table):
-        return task.takes == "table"
+        return task.takes == "table" or _is_frame_for_task(first, record)
     if isinstance(first, simdjson.Array) and len(first):
         first = first[0]
     if not isinstance(first, simdjson.Object):
@@ -194,9 +204,21 @@ def _is_for_task(task: Task, given: Given, record: ModelVersion) -> bool:
     return not input_specs(record.signature).keys() >= set(first)
 
 
+def _is_frame_for_task(table: Table, record: ModelVersion) -> bool:
+    """Return whether no column with a name is one of the graph's inputs, or a part of one."""
+    names = [*input_specs(record.signature), *(record.bundle.get("columns") or {})]
+    return table.named and not any(
+        column == name or column.startswith(f"{name}_")
+        for name in names
+        for column in table.columns
+    )
+
+
 def _ask_task(task: Task, given: Given, wrap: Wrap) -> Asked[list[Any]]:
-    """Answer inputs by a task, each by a prediction."""
+    """Answer inputs by a task, each by a prediction; a frame's only column has the inputs."""
     inputs = given.plain()
+    if isinstance(given.value, Table) and task.takes != "table" and len(given.value.columns) == 1:
+        inputs = [value for row in inputs for value in row.values()]
     if task.takes in MEDIA:
         inputs = _bare(inputs)
     payload = read_document({"inputs": inputs, "parameters": given.parameters}, task.takes)

@@ -12,17 +12,19 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, Literal, cast
 
+import numpy as np
 import orjson
 import simdjson
 
-from serval.errors import InvalidParameter, MalformedBody
+from serval.errors import InvalidInputs, InvalidParameter, MalformedBody
 from serval.protocol.even_lists import UNSEEN, ListText
-from serval.protocol.json_values import json_object, pick_members, quote
+from serval.protocol.json_values import distinct_names, json_object, pick_members, quote
 from serval.protocol.lazy_json import parse_json
 from serval.short_repr import short_repr
 
 INSTANCES, INPUTS = "instances", "inputs"
 SPLIT, RECORDS = "dataframe_split", "dataframe_records"
+COLON = ord(":")
 ALONE = re.compile(rb'\s*\{\s*"dataframe_records"\s*:(.*)\}\s*', re.DOTALL)
 """Records without parameters: where a value is all there is, one parse does."""
 
@@ -54,11 +56,30 @@ class Table:
         """Count the rows."""
         return len(self.cells)
 
+    @property
+    def members(self) -> int:
+        """Count the cells, each of which is a member of a record."""
+        return self.rows * len(self.columns)
+
     def to_lists(self) -> list[list[Any]]:
-        """Return the cells as Python values, by rows."""
-        if isinstance(self.cells, simdjson.Array):
-            return cast(list[list[Any]], self.cells.as_list())
-        return self.cells.tolist() if hasattr(self.cells, "tolist") else list(map(list, self.cells))
+        """Return the cells as Python values, by rows.
+
+        Raises
+        ------
+        InvalidInputs
+            If a row of JSON is not a cell for each column.
+        """
+        if not isinstance(self.cells, simdjson.Array):
+            cells = self.cells
+            return cells.tolist() if hasattr(cells, "tolist") else list(map(list, cells))
+        rows: Any = self.cells.as_list()
+        for index, row in enumerate(rows):
+            if not isinstance(row, list) or len(row) != len(self.columns):
+                raise InvalidInputs(
+                    f"row {index} is {short_repr(row)}, a list of {len(self.columns)} cells "
+                    "expected"
+                )
+        return cast(list[list[Any]], rows)
 
     def to_records(self) -> list[dict[str, Any]]:
         """Return each row as column → value."""
@@ -99,7 +120,10 @@ def read_given(body: bytes, forms: Forms) -> Given:
     alone = ALONE.fullmatch(body) if RECORDS in forms.members else None
     if alone is not None:
         with suppress(orjson.JSONDecodeError):
-            return Given("table", read_records(RECORDS, orjson.loads(alone[1])))
+            table = read_records(RECORDS, orjson.loads(alone[1]))
+            if np.count_nonzero(np.frombuffer(body, np.uint8) == COLON) != 1 + table.members:
+                refuse_repeated_members(json_object(body, forms.wanted)[RECORDS], table)
+            return Given("table", table)
     return pick_given(json_object(body, forms.wanted), body, forms)
 
 
@@ -114,7 +138,9 @@ def pick_given(document: Any, body: bytes, forms: Forms) -> Given:
     if more is not None and not isinstance(more, Mapping):
         raise InvalidParameter(forms.parameters, more, "an object")
     if given[0] == RECORDS:
-        return Given("table", read_records(RECORDS, _load(body)[RECORDS]), more or {})
+        table = read_records(RECORDS, _load(body)[RECORDS])
+        refuse_repeated_members(fields[RECORDS], table)
+        return Given("table", table, more or {})
     return given_member(given[0], fields[given[0]], more or {}, ListText(body))
 
 
@@ -161,12 +187,28 @@ def _read_split(value: Any, text: str | bytes) -> Table:
         return unnamed_table(data, source)
     if not isinstance(columns, list) or not columns:
         raise MalformedBody(f"{SPLIT!r}: 'columns' is not a list of names")
-    return Table(list(map(str, columns)), True, data, source)
+    names = list(map(str, columns))
+    refuse_repeated_columns(names)
+    return Table(names, True, data, source)
+
+
+def refuse_repeated_columns(names: Sequence[str]) -> None:
+    """Refuse a table that has two columns of one name."""
+    if len(set(names)) < len(names):
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise InvalidInputs(f"column {short_repr(repeated)} is there more than once")
 
 
 def unnamed_table(rows: Any, source: ListText) -> Table:
     """Make a table of rows that are lists."""
     return Table(list(map(str, range(len(rows[0])))), False, rows, source)
+
+
+def refuse_repeated_members(records: Any, table: Table) -> None:
+    """Refuse records that have a member twice, given as simdjson has them and as a table."""
+    for record in records:
+        if len(record) != len(table.columns):
+            distinct_names(record)
 
 
 def read_records(name: str, records: Any) -> Table:

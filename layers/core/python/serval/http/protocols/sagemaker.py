@@ -27,6 +27,7 @@ from serval.http.protocols.ask import (
     suggest_less,
     write_outputs,
 )
+from serval.http.protocols.cells import fit_array
 from serval.http.protocols.given import (
     INPUTS,
     INSTANCES,
@@ -39,7 +40,7 @@ from serval.http.protocols.given import (
 )
 from serval.http.protocols.own_words import ask_handler, ask_task
 from serval.http.protocols.protocol import Asked, AskedStream, Written
-from serval.http.protocols.tables import fit_array, read_csv_table
+from serval.http.protocols.tables import read_csv_table
 from serval.http.refusals import CSV
 from serval.inference.loaded import Loaded
 from serval.inference.run import Outputs, fit_request, read_fitting, run_request

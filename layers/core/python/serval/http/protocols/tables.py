@@ -11,24 +11,19 @@ import numpy as np
 import simdjson
 
 from serval.batch.input.columns import ColumnChoice, match_columns
-from serval.errors import BatchRefused, InvalidInputs, InvalidTensor
-from serval.http.protocols.given import Table
+from serval.errors import BatchRefused, InvalidInputs
+from serval.http.protocols.cells import EXACT, NUMBERS, fit_array, is_number, read_column
+from serval.http.protocols.given import Table, refuse_repeated_columns
 from serval.inference.loaded import Loaded
 from serval.models.signature import TensorSpec
 from serval.models.tensor import DATATYPES, NON_FINITE, Array, Tensor
 from serval.models.version import ModelVersion
-from serval.protocol.binary_tensors import bytes_array
 from serval.protocol.delimited import read_csv
 from serval.protocol.even_lists import expect_even
-from serval.protocol.json_values import narrow, wrong_element
 from serval.protocol.request import check_tensor
-from serval.short_repr import short_repr
 
 TABLES = 64
 """Headers of tables whose match with a version's inputs is remembered."""
-EXACT = 2**53
-"""Whole numbers up to this are exact as FP64."""
-NUMBERS = "fiu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +61,7 @@ def table_tensors(table: Table, record: ModelVersion) -> tuple[Tensor, ...]:
     cells = _numbers(table, chosen)
     columns: Sequence[Any] = ()
     if cells is None:
-        rows = table.to_lists()
-        _check_widths(table, rows)
-        columns = list(zip(*rows, strict=True))
+        columns = list(zip(*table.to_lists(), strict=True))
     tensors = []
     for spec, own in zip(inputs, chosen.places, strict=True):
         if cells is not None:
@@ -111,28 +104,6 @@ def find_columns(
     )
 
 
-def fit_array(spec: TensorSpec, numbers: Array) -> Array:
-    """Convert numbers to an input's datatype.
-
-    Raises
-    ------
-    InvalidTensor
-        If the datatype cannot hold one of them.
-    """
-    dtype = DATATYPES[spec.datatype]
-    if spec.datatype == "BF16" or dtype.kind not in NUMBERS:
-        raise InvalidTensor(spec.name, f"numbers given, {spec.datatype} expected")
-    if numbers.dtype.kind == "b":
-        numbers = numbers.astype(np.uint8)
-    if dtype.kind in "iu" and numbers.dtype.kind == "f":
-        whole = np.isfinite(numbers) & (np.trunc(numbers) == numbers) & (np.abs(numbers) <= EXACT)
-        if not whole.all():
-            worst = numbers[~whole].flat[0]
-            raise InvalidTensor(spec.name, f"{worst} given, an integer expected")
-        numbers = numbers.astype(np.int64)
-    return narrow(spec.name, spec.datatype, dtype, numbers)
-
-
 def _numbers(table: Table, chosen: ColumnPlaces) -> Array | None:
     """Return all cells as FP64 if every input and every cell is a number that it can hold."""
     if isinstance(table.cells, np.ndarray):
@@ -146,7 +117,7 @@ def _numbers(table: Table, chosen: ColumnPlaces) -> Array | None:
         numbers = _listed_numbers(table)
     if numbers is None or numbers.size != math.prod(shape):
         return None
-    if chosen.are_long and np.abs(numbers).max() > EXACT:
+    if chosen.are_long and np.abs(numbers).max() >= EXACT:
         return None
     return numbers.reshape(shape)
 
@@ -207,76 +178,26 @@ def read_csv_table(body: bytes, loaded: Loaded, *, has_header: bool | None) -> T
         if has_header is not None or not has_names:
             return Table(list(map(str, range(len(lines[0])))), False, lines)
     first, _, rest = body.partition(b"\n")
+    if not rest.strip():
+        raise InvalidInputs(
+            "the CSV has a line of names and none of cells: declare 'text/csv; header=absent' if "
+            "that line is a row"
+        )
     names = [name.strip() for name in read_csv(first, numeric=False)[0]]
     lines = read_csv(rest, numeric=numeric, skipped=1)
     if len(lines[0]) != len(names):
         raise InvalidInputs(f"the CSV has {len(lines[0])} columns and {len(names)} names")
+    refuse_repeated_columns(names)
     return Table(names, True, lines)
 
 
 def _is_name(field: str) -> bool:
     """Return whether a field is no number, and not empty."""
-    try:
-        float(field)
-    except ValueError:
-        return field != "" and field not in NON_FINITE
-    return False
-
-
-def _check_widths(table: Table, rows: Sequence[Any]) -> None:
-    for index, row in enumerate(rows):
-        if not isinstance(row, list | tuple) or len(row) != len(table.columns):
-            raise InvalidInputs(
-                f"row {index} is {short_repr(row)}, a list of {len(table.columns)} cells expected"
-            )
-
-
-def read_column(spec: TensorSpec, cells: Sequence[Any]) -> Array:
-    """Read the cells of a column: values of JSON, or texts of CSV; an empty cell is NaN."""
-    if spec.datatype == "BYTES":
-        texts = [_read_text(spec, index, cell) for index, cell in enumerate(cells)]
-        return bytes_array(texts, (len(texts),))
-    if spec.datatype == "BOOL":
-        return np.array([_read_bool(spec, i, cell) for i, cell in enumerate(cells)], np.bool_)
-    if DATATYPES[spec.datatype].kind in "iu" and all(type(cell) is int for cell in cells):
-        try:
-            return fit_array(spec, np.array(cells))
-        except (OverflowError, TypeError):
-            raise InvalidTensor(spec.name, f"a value does not fit {spec.datatype}") from None
-    numbers = [_read_number(spec, index, cell) for index, cell in enumerate(cells)]
-    return fit_array(spec, np.array(numbers, np.float64))
-
-
-def _read_number(spec: TensorSpec, index: int, cell: Any) -> float:
-    """Read a number; an empty cell is NaN."""
-    if cell is None or cell == "":
-        return math.nan
-    if isinstance(cell, str):
-        if cell in NON_FINITE:
-            return NON_FINITE[cell]
-        try:
-            return float(cell)
-        except ValueError:
-            raise wrong_element(spec.name, spec.datatype, index, cell, "a number") from None
-    if isinstance(cell, bool) or not isinstance(cell, int | float):
-        raise wrong_element(spec.name, spec.datatype, index, cell, "a number")
-    return float(cell)
-
-
-def _read_text(spec: TensorSpec, index: int, cell: Any) -> bytes:
-    if not isinstance(cell, str):
-        raise wrong_element(spec.name, spec.datatype, index, cell, "a string")
-    return cell.encode()
-
-
-def _read_bool(spec: TensorSpec, index: int, cell: Any) -> bool:
-    found = {"true": True, "false": False}.get(cell.lower()) if isinstance(cell, str) else cell
-    if not isinstance(found, bool):
-        raise wrong_element(spec.name, spec.datatype, index, cell, "true or false")
-    return found
+    return field != "" and field not in NON_FINITE and not is_number(field)
 
 
 def _in_words_of_a_call(refusal: str) -> str:
     """Leave out of a refusal what only batch jobs can do about columns."""
     kept = refusal.partition("; or take the first")[0].partition(". Or take the first")[0]
+    kept = kept.replace("is the delimiter right? Else ", "")
     return kept.replace("the file", "the table").replace("'columns'", "'columns' in model.yaml")
