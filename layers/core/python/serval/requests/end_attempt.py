@@ -130,7 +130,11 @@ class EndAttempt:
     def exhaust(self, row: AsyncRequest) -> bool:
         """Dead-letter and close a request whose last attempt was lost with its runner."""
         before = f"; before that: {row.error}" if row.error else ""
-        reason = f"attempted {row.attempts} times, and its last attempt was lost{before}"
+        lost = f"attempted {row.attempts} times, and its last attempt was lost{before}"
+        return self.fail_unbegun(row, lost)
+
+    def fail_unbegun(self, row: AsyncRequest, reason: str) -> bool:
+        """Dead-letter and close a request that nobody runs, and no attempt could answer."""
         self.dead_letters.dead_letter(row.model, row.id, reason)
         return self._close_unbegun(row, lifecycle.fail(row, reason, self.clock()))
 

@@ -78,8 +78,11 @@ class Close:
         return self._fate(one, self.end_attempt.cancel(one.known, self._is_current(one)))
 
     def refuse(self, one: Held, error: ServalError) -> Fate:
-        """Close a request that has not begun with what is wrong with it."""
-        closed = self.end_attempt.refuse(one.known, str(error), kind_of(error))
+        """Close a request that has not begun with why no attempt could answer it."""
+        if fault_of(error) == "caller":
+            closed = self.end_attempt.refuse(one.known, str(error), kind_of(error))
+        else:
+            closed = self.end_attempt.fail_unbegun(one.known, str(error))
         return "delete" if closed else "leave"
 
     def judge(self, one: Held) -> Fate | None:

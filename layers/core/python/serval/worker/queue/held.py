@@ -12,7 +12,7 @@ from serval.models.route import Target, Track
 from serval.protocol.request import InferenceRequest
 from serval.requests.inbox import Inbox, Message
 from serval.requests.request import AsyncRequest
-from serval.requests.stream.piece import StreamChunk
+from serval.requests.stream.piece import UNKNOWN, StreamChunk
 from serval.worker.program.faults import Retries
 
 Fate = Literal["delete", "leave"] | int
@@ -77,6 +77,14 @@ class Held:
         """Whether it runs alone because it was part of a run that crashed or failed."""
         row = self.known
         return row.alone or (row.status == "running" and not self.begun)
+
+    @property
+    def writer(self) -> str | None:
+        """The version that has begun its text; None while nothing of it is written."""
+        for chunk in self.chunks:
+            if any(piece.id != UNKNOWN or piece.text for piece in chunk.pieces):
+                return chunk.version
+        return None
 
     @property
     def begun(self) -> bool:

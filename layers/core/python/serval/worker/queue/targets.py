@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from serval.errors import InvalidParameter, ModelNotFound
+from serval.errors import InferenceFailed, InvalidParameter, ModelNotFound
 from serval.fleets.canaries import Side, Sides, takes
 from serval.inference.batch_limits import BatchLimits
 from serval.inference.batching import ShapeKey, ShareKey, Sharing
@@ -35,7 +35,7 @@ class Targets:
     def aim(self, one: Held) -> None:
         """Choose the version of a request; a body read for another version is read again.
 
-        A stream goes on with the version that began it. What a candidate on a machine of its own
+        A text goes on with the version that began it. What a candidate on a machine of its own
         has begun, and somebody else is to finish, is the stable version's, as is its share while
         nobody holds it.
 
@@ -43,19 +43,21 @@ class Targets:
         ------
         InvalidParameter
             If the caller names a version that the model's inference server is not to hold.
+        InferenceFailed
+            If it was to hold one that has begun a text, and is not any more.
         """
         if one.candidate_failure is not None:
             return
         row = one.known
         route = self.versions.route(row.model)
-        wanted = one.chunks[0].version if one.chunks else row.wanted
+        wanted = one.writer or row.wanted
         target = choose_target(route, wanted, row.affinity or row.id)
         side = self._side(row.model, route)
         lost = side != "either" and row.version == route.candidate
         if target.track == "candidate" and (lost or side == "instead"):
             target = Target(route.stable, "stable")
         if wanted is not None and wanted not in (route.stable, route.candidate):
-            self._expect_any(row.model, wanted, route)
+            self._expect_any(row.model, wanted, route, begun=one.writer is not None)
         one.fallback = route.stable if target.track == "candidate" else None
         if one.target is None or one.target.version != target.version:
             one.request = None
@@ -87,14 +89,17 @@ class Targets:
     def _side(self, model: str, route: Route) -> Side:
         return "either" if self.sides is None else self.sides.of(model, route)
 
-    def _expect_any(self, model: str, version: str, route: Route) -> None:
+    def _expect_any(self, model: str, version: str, route: Route, *, begun: bool) -> None:
         """Refuse a version outside the route if a server holds the route's versions alone."""
-        runtime = self.versions.version(model, version).runtime
-        if runtime in SERVED:
-            held = " or ".join(filter(None, (route.stable, route.candidate)))
-            raise InvalidParameter(
-                "version", version, f"{held}: the inference server of {model!r} holds no other"
-            )
+        if self.versions.version(model, version).runtime not in SERVED:
+            return
+        held = " or ".join(filter(None, (route.stable, route.candidate)))
+        if begun:
+            said = f"it began this text, and its inference server holds version {held} by now"
+            raise InferenceFailed(model, version, f"{said}: ask again")
+        raise InvalidParameter(
+            "version", version, f"{held}: the inference server of {model!r} holds no other"
+        )
 
     def share_key(self, one: Held) -> ShareKey | None:
         """Return what a request has in common with those it may share a run with, if any."""
