@@ -159,6 +159,16 @@ def test_an_image_goes_as_it_is_and_in_base64_where_json_has_to_carry_it(tmp_pat
     assert json.loads(fourth.content) == {"inputs": ["iVBORw==", "eA=="]}
 
 
+def test_numbers_of_numpy_and_a_version_s_number_go_as_people_have_them() -> None:
+    server = ClientServer(replies(httpx.Response(200, json=["yes", "no"])))
+    columns = {"age": np.array([31, 40]), "height": [np.float32(1.5), np.float64("nan")]}
+    version: Any = 3
+    server.client.call("customers", rows=columns, version=version)
+    assert server.calls[0].url.path == "/stage/models/customers/versions/3"
+    sent = json.loads(server.calls[0].content)
+    assert sent == {"table": {"age": [31, 40], "height": [1.5, None]}}
+
+
 def test_rows_go_as_columns_and_sound_comes_as_bytes() -> None:
     wave = httpx.Response(200, content=b"RIFF", headers={"content-type": "audio/wav"})
     server = ClientServer(lambda _: wave)

@@ -228,6 +228,17 @@ def test_requests_are_yielded_as_each_ends(kind: Kind) -> None:
 
 
 @both
+def test_whoever_waits_for_many_says_for_how_long(kind: Kind) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        own = request.url.path.rpartition("/")[2]
+        return document("running" if own == "a" else "failed", id=own)
+
+    server = kind(answer)
+    with pytest.raises(NotEnded, match=r"^requests that go on: a$"):
+        list(server.client.as_completed(["a", "b"], timeout_seconds=2.5))
+
+
+@both
 def test_requests_are_listed_page_by_page(kind: Kind) -> None:
     server = kind(
         replies(

@@ -163,8 +163,8 @@ class ModelFlows(RequestReading, Asking):
 
 
 def model_path(model: str, version: str | None) -> str:
-    """Build the path of a model, or of one version."""
-    below = "" if version is None else f"/versions/{quote(version, safe='')}"
+    """Build the path of a model, or of one version; one given as a number is its text."""
+    below = "" if version is None else f"/versions/{quote(str(version), safe='')}"
     return f"/v2/models/{quote(model, safe='')}{below}"
 
 

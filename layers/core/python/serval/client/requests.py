@@ -7,7 +7,7 @@ from typing import Any, cast
 from urllib.parse import urlencode
 
 from serval.client.documents import ENDED, CallAnswer, RequestDocument
-from serval.client.failures import InvalidInput
+from serval.client.failures import InvalidInput, NotEnded
 from serval.client.inference import ModelFlows, model_path, words_of
 from serval.client.inference_request import has_bytes, is_array
 from serval.client.reading import ASK_SECONDS, request_path
@@ -57,7 +57,7 @@ class RequestFlows(ModelFlows):
         request = yield from self.build(model, version, inputs)
         body: dict[str, Any] = {"model": model}
         if version is not None:
-            body["version"] = version
+            body["version"] = str(version)
         if callback_url is not None:
             body["callback_url"] = callback_url
         inside = as_json(request)
@@ -132,10 +132,22 @@ class RequestFlows(ModelFlows):
         return str(asked["id"]), more
 
     def as_completed(
-        self, request_ids: Iterable[str], *, model: str | None = None
+        self,
+        request_ids: Iterable[str],
+        *,
+        model: str | None = None,
+        timeout_seconds: float | None = None,
     ) -> ItemFlow[RequestDocument]:
-        """Yield the documents of requests as each ends; ``result`` reads one's result."""
-        waiting = list(request_ids)
+        """Yield the documents of requests as each ends; ``result`` reads one's result.
+
+        ``timeout_seconds`` is as in ``wait``, for all of them together.
+
+        Raises
+        ------
+        NotEnded
+            If the time is over; the requests that have not ended go on.
+        """
+        waiting, left = list(request_ids), timeout_seconds
         while waiting:
             for request_id in tuple(waiting):
                 found, _ = yield from self.look(request_id, model)
@@ -143,7 +155,11 @@ class RequestFlows(ModelFlows):
                     waiting.remove(request_id)
                     yield Item(found)
             if waiting:
-                yield Pause(ASK_SECONDS)
+                if left is not None and left <= 0:
+                    raise NotEnded(f"requests that go on: {', '.join(waiting):.200}")
+                pause = ASK_SECONDS if left is None else min(ASK_SECONDS, left)
+                left = None if left is None else left - pause
+                yield Pause(pause)
 
     def requests(
         self,

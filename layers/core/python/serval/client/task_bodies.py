@@ -130,5 +130,7 @@ def columns_of(rows: Rows) -> dict[str, list[Any]]:
 
 
 def cell_of(value: Any) -> Any:
-    """Return a cell as JSON can have it."""
+    """Return a cell as JSON can have it; a number of numpy, as frames have them, is Python's."""
+    if hasattr(value, "item"):
+        value = value.item()
     return None if isinstance(value, float) and math.isnan(value) else value
