@@ -82,6 +82,12 @@ class V2:
             thread.join()
 
 
+REFUSAL = {
+    "message": "no such prompt",
+    "type": "BadRequestError",
+    "param": "prompt",
+    "code": "prompt_unknown",
+}
 BEFORE_HOLD = 3
 """Chunks of a stream that do not wait."""
 
@@ -101,6 +107,8 @@ class CompletionsServer:
     """Its streams break off in the middle."""
     thought: str = ""
     """What its chats say beside their text."""
+    refusal: Mapping[str, Any] = field(default_factory=lambda: {"error": REFUSAL})
+    """What it says of a bad prompt."""
 
     def app(self) -> Starlette:
         """Give the application."""
@@ -142,7 +150,7 @@ class CompletionsServer:
             await asyncio.sleep(0.005)
         prompt = body["prompt"]
         if prompt == "bad":
-            return JSONResponse({"error": {"message": "no such prompt", "type": "x"}}, 400)
+            return JSONResponse(self.refusal, 400)
         if prompt == "broken":
             return Response("out of memory", 500)
         if prompt == "strange":

@@ -109,7 +109,7 @@ class CountingLimits:
 
     def take(self, key_hash: str, limit: int) -> None:
         if self.taken.get(key_hash, 0) >= limit:
-            raise RateLimited(limit, 42)
+            raise RateLimited(limit, 42, "submit {} async requests")
         self.taken[key_hash] = self.taken.get(key_hash, 0) + 1
 
 

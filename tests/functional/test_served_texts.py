@@ -17,7 +17,7 @@ from serval.tasks.openai.call import OpenAICall
 from serval.tasks.openai.document import AnswerHead
 from serval.worker.streams.served import ServedText
 from tests.fakes.fleet_calls import Fleet
-from tests.fakes.http_servers import CompletionsServer, running, write_chunk
+from tests.fakes.http_servers import REFUSAL, CompletionsServer, running, write_chunk
 from tests.functional.test_live_texts import begin, events, newest, result, text_of, told
 
 CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
@@ -165,11 +165,34 @@ def test_a_server_that_does_not_stream_has_its_whole_answer_told(
     assert text_of(told(fleet, chat())) == ANSWER
 
 
-def test_what_the_server_refuses_is_told_in_its_words(fleet: Fleet) -> None:
-    body = {"model": "textgen", "prompt": "bad", "stream": True}
-    reply = fleet.post(body, COMPLETIONS, live=True)
+@pytest.mark.parametrize("live", [True, False])
+def test_what_the_server_refuses_is_told_in_its_words(fleet: Fleet, *, live: bool) -> None:
+    body = {"model": "textgen", "prompt": "bad", "stream": live}
+    reply = fleet.post(body, COMPLETIONS, live=live)
     assert reply["statusCode"] == 400
-    assert "no such prompt" in json.loads(reply["body"])["error"]["message"]
+    message = "the inference server refuses these inputs: no such prompt"
+    assert json.loads(reply["body"])["error"] == REFUSAL | {"message": message}
+
+
+@pytest.mark.parametrize(
+    ("refusal", "shown", "said"),
+    [
+        ({"message": "too long", "type": "BadRequestError", "code": 400}, "too long", True),
+        ({"error": {"message": "too long", "param": None, "code": ["a"]}}, "too long", False),
+        ({"error": {"message": ["too", "long"]}}, '{"error":{"message":["too","long"]}}', False),
+        ({"error": "too long"}, '{"error":"too long"}', False),
+        (["too long"], '["too long"]', False),
+    ],
+)
+def test_of_a_refusal_in_other_shapes_what_can_be_told_is(
+    fleet: Fleet, server: CompletionsServer, refusal: Any, shown: str, *, said: bool
+) -> None:
+    server.refusal = refusal
+    reply = fleet.post({"model": "textgen", "prompt": "bad"}, COMPLETIONS)
+    error = json.loads(reply["body"])["error"]
+    assert error["message"] == f"the inference server refuses these inputs: {shown}"
+    assert error["type"] == ("BadRequestError" if said else "invalid_request_error")
+    assert (error["param"], error["code"]) == (None, None)
 
 
 def test_what_a_model_thinks_is_kept_beside_its_answer(

@@ -40,7 +40,7 @@
     └── BundleRefused              a bundle cannot become a version
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from serval.short_repr import short_repr
 
@@ -86,6 +86,9 @@ class ContextTooLong(InvalidRequest):
 
 class InvalidInputs(InvalidRequest):
     """The set of tensors does not fit the signature."""
+
+    said: Mapping[str, str] | None = None
+    """Of what an inference server refuses: the ``type``, ``param`` and ``code`` that it names."""
 
 
 class UnsupportedFeature(InvalidRequest):
@@ -200,9 +203,7 @@ class BatchConflict(ServalError):
 class RateLimited(ServalError):
     """The API key has used up its requests of this minute."""
 
-    def __init__(
-        self, limit: int, retry_seconds: int, what: str = "submit {} async requests"
-    ) -> None:
+    def __init__(self, limit: int, retry_seconds: int, what: str) -> None:
         super().__init__(
             f"the API key may {what.format(limit)} a minute and has: try again in {retry_seconds} s"
         )

@@ -9,6 +9,7 @@ from typing import Any
 from serval.errors import (
     ContextTooLong,
     InferenceFailed,
+    InvalidInputs,
     ModelNotFound,
     ModelOnFleet,
     ModelVersionNotFound,
@@ -100,7 +101,8 @@ def describe_for_openai(error: ServalError, status: HTTPStatus) -> dict[str, Any
         "param": param,
         "code": code,
     }
-    return {"error": about}
+    said = error.said if isinstance(error, InvalidInputs) else None
+    return {"error": about | dict(said or {})}
 
 
 def refuse_for_mlflow(error: ServalError, status: HTTPStatus, call: HttpCall) -> Reply:

@@ -1,5 +1,6 @@
 """What a request was refused for: in its row, and as the error that its caller gets."""
 
+import json
 from collections.abc import Mapping
 
 from serval.errors import (
@@ -20,8 +21,10 @@ PARAMETER = InvalidParameter.__name__
 
 
 def kind_of(error: ServalError) -> str:
-    """Return what a row keeps of an error beside its message: its class, and its parameter."""
+    """Return what a row keeps of an error beside its message: its class, and what it names."""
     kind = type(error).__name__
+    if isinstance(error, InvalidInputs) and error.said:
+        return f"{kind} {json.dumps(error.said)}"
     if not isinstance(error, InvalidParameter):
         return kind
     name = error.name if len(error.name) <= LIMIT_CHARACTERS else short_repr(error.name)
@@ -30,7 +33,10 @@ def kind_of(error: ServalError) -> str:
 
 def told_error(kind: str | None, message: str) -> ServalError:
     """Return the error that a row tells of."""
-    name, _, parameter = (kind or "").partition(" ")
-    if name == PARAMETER and parameter:
-        return InvalidParameter.as_told(parameter, message)
-    return KINDS.get(name, InvalidInputs)(message)
+    name, _, named = (kind or "").partition(" ")
+    if name == PARAMETER and named:
+        return InvalidParameter.as_told(named, message)
+    error = KINDS.get(name, InvalidInputs)(message)
+    if isinstance(error, InvalidInputs) and named:
+        error.said = json.loads(named)
+    return error

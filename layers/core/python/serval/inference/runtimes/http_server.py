@@ -18,6 +18,7 @@ from serval.errors import InvalidInputs
 from serval.inference.runtimes import ArtifactUnreadable, RuntimeFailed
 from serval.models.server_declaration import HOST, ServerDeclaration
 from serval.protocol.events import EVENT_STREAM, read_lines
+from serval.short_repr import LIMIT_CHARACTERS
 
 POLL_SECONDS = 0.5
 CONNECT_SECONDS = 5.0
@@ -34,6 +35,8 @@ AGAIN_SECONDS = 120.0
 LAST = b"[DONE]"
 """The data of the event that ends a stream of OpenAI's API."""
 REFUSALS = frozenset({400, 413, 422})
+OF_REFUSALS = ("type", "param", "code")
+"""What an error of OpenAI's API has beside its message."""
 
 
 def do_nothing() -> None:
@@ -169,9 +172,9 @@ class Server:
         if answer.is_success:
             return answer
         answer.read()
-        said = answer.text[:ANSWER_SHOWN]
         if answer.status_code in REFUSALS:
-            raise InvalidInputs(f"the inference server refuses these inputs: {said}")
+            raise read_refusal(answer)
+        said = answer.text[:ANSWER_SHOWN]
         raise RuntimeFailed(f"{self.declared.address} answered {answer.status_code}: {said}")
 
     def _call(self, post: HttpRequest) -> httpx.Response:
@@ -190,3 +193,21 @@ class Server:
             return look(self.client)
         except httpx.HTTPError as error:
             return f"{type(error).__name__}: {error}"
+
+
+def read_refusal(answer: httpx.Response) -> InvalidInputs:
+    """Return the error of a server that refuses what was asked, with all that it says of that."""
+    try:
+        document = answer.json()
+    except ValueError:
+        document = None
+    about = document.get("error", document) if isinstance(document, dict) else None
+    about = about if isinstance(about, dict) else {}
+    message = about.get("message")
+    shown = (message if isinstance(message, str) else answer.text)[:ANSWER_SHOWN]
+    error = InvalidInputs(f"the inference server refuses these inputs: {shown}")
+    named = {name: about.get(name) for name in OF_REFUSALS}
+    error.said = {
+        name: value[:LIMIT_CHARACTERS] for name, value in named.items() if isinstance(value, str)
+    }
+    return error
