@@ -6,6 +6,7 @@ type InferenceRequest = components["schemas"]["InferenceRequest"];
 type InferenceResponse = components["schemas"]["InferenceResponse"];
 type AsyncRequest = components["schemas"]["AsyncRequest"];
 type BatchJob = components["schemas"]["BatchJob"];
+type ModelRollout = components["schemas"]["ModelRollout"];
 type ApiPath = keyof paths;
 
 export class Stage {
@@ -55,6 +56,17 @@ export class Stage {
   startJob(model: string, input: string): Promise<BatchJob> {
     const body: components["schemas"]["BatchRequest"] = { input };
     return this.ask("POST", "/batch/models/{model}/jobs", { model }, body);
+  }
+
+  /** Wait until no rollout of a model runs, and return how the last one ended. */
+  async rolledOut(model: string): Promise<ModelRollout> {
+    const look = () => this.ask<ModelRollout>("GET", "/v2/models/{model}/rollout", { model });
+    let found = await look();
+    while (found.status === "running") {
+      await new Promise((resume) => setTimeout(resume, 5000));
+      found = await look();
+    }
+    return found;
   }
 }
 

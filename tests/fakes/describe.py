@@ -42,6 +42,7 @@ def version_record(model: str, version: str, sign: Signature = IRIS) -> ModelVer
 class InMemoryRegistry:
     routes: dict[str, Route] = field(default_factory=dict)
     records: list[ModelVersion] = field(default_factory=list)
+    rolled_out: list[Rollout] = field(default_factory=list)
     down: bool = False
 
     def publish(self, model: str, *versions: str, route: Route | None = None) -> None:
@@ -71,7 +72,9 @@ class InMemoryRegistry:
         return [record for record in self.records if record.model == model]
 
     def rollouts(self, model: str) -> Sequence[Rollout]:
-        return []
+        self._answer()
+        own = [rollout for rollout in self.rolled_out if rollout.model == model]
+        return sorted(own, key=lambda rollout: rollout.created, reverse=True)
 
     def _answer(self) -> None:
         if self.down:

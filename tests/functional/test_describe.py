@@ -12,6 +12,7 @@ import jsonschema_rs
 import pytest
 
 from serval.http.describe import ANSWERS
+from serval.models.registry import Rollout
 from serval.models.route import Route
 from serval.models.statistics import TrackStatistics
 from serval.openapi.document import document
@@ -20,6 +21,18 @@ from tests.fakes.describe import Bench
 ROOT = Path(__file__).parents[2]
 KEY = "srv_c2VydmFsLWV4YW1wbGUta2V5LW9mLTI1Ni1iaXRzLS0"
 
+CANARY = Rollout(
+    model="iris",
+    rollout="u2",
+    status="running",
+    created="2026-11-21T10:00:00.000Z",
+    updated="2026-11-21T10:05:00.000Z",
+    version="2",
+    step="canary",
+    percent=10,
+    reason="baking at 10 %",
+)
+
 
 @pytest.fixture
 def bench() -> Bench:
@@ -27,6 +40,7 @@ def bench() -> Bench:
     bench = Bench()
     bench.registry.publish("iris", "1", "2")
     bench.registry.publish("digits", "1")
+    bench.registry.rolled_out.append(CANARY)
     bench.grant(KEY)
     return bench
 
@@ -277,6 +291,38 @@ def test_the_metrics_of_kept_answers_are_not_paid_for_where_there_are_none(bench
 def test_a_version_without_a_track_has_statistics_of_zero(bench: Bench) -> None:
     (entry,) = get(bench, "/v2/models/iris/versions/1/stats")[1]["model_stats"]
     assert (entry["version"], entry["execution_count"], entry["last_inference"]) == ("1", 0, 0)
+
+
+def test_a_rollout_is_told_as_it_stands(bench: Bench) -> None:
+    bench.registry.routes["iris"] = Route("1", "2", 10, "u2")
+    standing = {
+        "model": "iris",
+        "stable": "1",
+        "version": "2",
+        "status": "running",
+        "step": "canary",
+        "percent": 10,
+        "paused": False,
+        "started": "2026-11-21T10:00:00.000Z",
+        "finished": None,
+        "reason": None,
+    }
+    assert get(bench, "/v2/models/iris/rollout") == (200, standing)
+
+
+def test_a_rollout_is_read_where_statistics_are(bench: Bench) -> None:
+    bench.grant("srv_digits", "digits")
+    for model, headers in [("iris", "srv_digits"), ("absent", "srv_digits"), ("absent", KEY)]:
+        answers = [
+            get(bench, f"/v2/models/{model}/{what}", headers={"x-api-key": headers})
+            for what in ("rollout", "stats")
+        ]
+        assert answers[0] == answers[1]
+        assert answers[0][0] == (404 if headers == KEY else 403)
+    for odd in ("Iris%2F..", "x" * 3000):
+        assert get(bench, f"/v2/models/{odd}/rollout")[0] == 404
+    bench.registry.down = True
+    assert get(bench, "/v2/models/iris/rollout")[0] == 503
 
 
 @pytest.mark.parametrize("port", ["registry", "statistics"])

@@ -12,6 +12,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from serval.aws.dynamodb.registry import DynamoDBRegistry
+from serval.client import Client
 from serval.models.registry import Rollout
 from serval.models.route import ROUTE_SECONDS
 from tests.fakes.inference import graph, plus
@@ -316,6 +317,11 @@ def test_a_bare_artifact_starts_a_rollout_too(
     shown = until("its rollout has a share", canary)
     assert shown.rollout.startswith("model.onnx-")
     assert (shown.version, shown.percent) == ("2", 40)
-    stage.serval("promote", "bare")
+    with Client(stage.api_url, stage.api_key, trust_environment=False) as client:
+        told = client.rollout("bare")
+        assert (told.stable, told.version, told.percent) == ("1", "2", 40)
+        stage.serval("promote", "bare")
+        told = client.wait_rollout("bare", timeout_seconds=60)
+        assert (told.status, told.stable, told.reason) == ("promoted", "2", "by hand")
     assert registry.route("bare").stable == "2"
     assert ended(registry, "bare", shown.rollout).status == "promoted"

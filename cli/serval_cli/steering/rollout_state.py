@@ -71,14 +71,6 @@ def ends_by(rollout: Rollout, policy: CanaryPolicy) -> str | None:
     return timestamp(datetime.fromisoformat(rollout.percent_since) + timedelta(seconds=seconds))
 
 
-def choose_rollout(registry: ModelRegistry, model: str) -> Rollout | None:
-    """Choose the rollout to show: the one with traffic, else a running one, else the newest."""
-    rollouts = sorted(registry.rollouts(model), key=lambda rollout: rollout.created, reverse=True)
-    running = [rollout for rollout in rollouts if not rollout.ended]
-    with_share = [rollout for rollout in running if rollout.step == "canary"]
-    return next(iter([*with_share, *running, *rollouts]), None)
-
-
 @dataclass
 class RolloutLines:
     """Prints a line for each change of a rollout."""

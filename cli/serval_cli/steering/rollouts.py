@@ -5,12 +5,12 @@ from functools import partial
 from typing import Any
 
 from serval.bootstrap.events import rollout_events
-from serval.errors import ModelNotFound
 from serval.models.registry import Rollout, RolloutStatus
 from serval.models.route import ROUTE_SECONDS
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.history import stable_before
 from serval.rollouts.policy.decide import Promote
+from serval.rollouts.standing import read_route
 from serval_cli.failures import CommandFailed
 from serval_cli.stages.stage import Stage
 from serval_cli.steering.rollout_state import describe_route, describe_standing
@@ -112,13 +112,9 @@ def require_status(rollout: Rollout, status: RolloutStatus) -> Rollout:
 
 def describe_outcome(control: RolloutControl, rollout: Rollout) -> dict[str, Any]:
     """Describe the outcome of steering a rollout, and the route now."""
-    try:
-        route = control.registry.route(rollout.model)
-    except ModelNotFound:
-        route = None
     return {
         "model": rollout.model,
         **describe_standing(rollout),
-        "route": describe_route(route),
+        "route": describe_route(read_route(control.registry, rollout.model)),
         "effective_within_seconds": ROUTE_SECONDS,
     }

@@ -24,6 +24,23 @@ OUTPUTS = [
     {"name": "completion", "datatype": "UINT8", "shape": [1, 2], "data": [111, 102]},
 ]
 RESPONSE = {"model_name": "m", "model_version": "1", "outputs": OUTPUTS}
+ROLLOUT = {
+    "model": "iris",
+    "stable": "2",
+    "version": "2",
+    "status": "promoted",
+    "step": "ended",
+    "percent": 100,
+    "paused": False,
+    "started": "2026-11-21T10:15:00.000Z",
+    "finished": "2026-11-21T10:30:00.000Z",
+    "reason": "no harm in 412 requests",
+}
+READS = {
+    "/v2/models": {"models": ["iris"]},
+    "/v2/models/iris/rollout": ROLLOUT,
+    "/async/requests": {"requests": [], "next": None},
+}
 
 
 def api(request: httpx.Request) -> httpx.Response:
@@ -31,15 +48,13 @@ def api(request: httpx.Request) -> httpx.Response:
     path, found = request.url.path.removeprefix("/stage"), {"id": "i", "error": None}
     if path == "/out":
         return httpx.Response(200, content=iter([b"a,b\n"]))
-    if path == "/v2/models":
-        return httpx.Response(200, json={"models": ["iris"]})
+    if path in READS:
+        return httpx.Response(200, json=READS[path])
     if request.method == "GET" and path.startswith("/v2/models/"):
         name, datatype, shape = SIGNATURES[path.split("/")[3]]
         spec = {"name": name, "datatype": datatype, "shape": shape}
         described = {"name": "m", "inputs": [spec], "outputs": [], "task": "text-generation"}
         return httpx.Response(200, json=described)
-    if path == "/async/requests":
-        return httpx.Response(200, json={"requests": [], "next": None})
     if path.endswith("/events"):
         return httpx.Response(200, content=iter([b'id: 13\nevent: end\ndata: {"text": ""}\n\n']))
     if path.startswith("/async/"):
@@ -64,6 +79,7 @@ def test_the_python_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyP
         exec(compile(block.text, f"client.md, line {block.line}", "exec"), names)
     assert names["answer"]["label"] == [0]
     assert [path.read_bytes() for path in names["paths"]] == [b"a,b\n"]
+    assert names["ended"].reason == "no harm in 412 requests"
     asyncio.run(names["main"]())
 
 

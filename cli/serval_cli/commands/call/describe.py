@@ -4,8 +4,8 @@ from typing import Any
 
 from serval.errors import ModelNotFound
 from serval.models.registry import ModelRegistry
-from serval.models.route import Route
 from serval.models.version import ModelVersion
+from serval.rollouts.standing import read_route
 from serval_cli.options import JsonOption, ModelArgument, StageOption, new_app
 from serval_cli.output import show
 from serval_cli.stages.stage import find_stage
@@ -35,12 +35,9 @@ def describe_model(registry: ModelRegistry, model: str) -> dict[str, Any]:
         If nothing was ever uploaded for it.
     """
     rollouts = registry.rollouts(model)[:LAST_ROLLOUTS]
-    try:
-        route: Route | None = registry.route(model)
-    except ModelNotFound:
-        if not rollouts:
-            raise
-        route = None
+    route = read_route(registry, model)
+    if route is None and not rollouts:
+        raise ModelNotFound(model)
     versions = registry.versions(model)
     shown = next((v for v in versions if route and v.version == route.stable), None)
     return {

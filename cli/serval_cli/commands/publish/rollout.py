@@ -11,13 +11,13 @@ from typer.core import TyperGroup
 from serval.errors import ModelNotFound
 from serval.models.registry import ModelRegistry, Rollout
 from serval.rollouts.policy.canary_policy import CanaryPolicy
+from serval.rollouts.standing import choose_rollout
 from serval_cli.failures import CommandFailed
 from serval_cli.options import JsonOption, ModelArgument, PatienceOption, StageOption, new_app
 from serval_cli.output import note, results, show
 from serval_cli.stages.stage import find_stage
 from serval_cli.steering.rollout_state import (
     RolloutLines,
-    choose_rollout,
     describe_rollout,
     policy_of,
 )

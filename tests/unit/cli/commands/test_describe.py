@@ -1,7 +1,7 @@
 """serval_cli/commands/call/describe.py and models.py: what the registry knows, for people."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
 
@@ -24,16 +24,8 @@ def refused_rollout(number: int) -> Rollout:
     )
 
 
-@dataclass
-class WithRollouts(InMemoryRegistry):
-    ended: list[Rollout] = field(default_factory=list)
-
-    def rollouts(self, model: str) -> Sequence[Rollout]:
-        return self.ended
-
-
 def test_a_model_has_its_route_versions_and_the_stable_signature() -> None:
-    registry = WithRollouts()
+    registry = InMemoryRegistry()
     registry.publish("iris", "1", "2", "3", route=Route("2", "3", 10))
     described = describe_model(registry, "iris")
     assert described["route"] == {"stable": "2", "candidate": "3", "percent": 10}
@@ -43,25 +35,25 @@ def test_a_model_has_its_route_versions_and_the_stable_signature() -> None:
 
 
 def test_a_model_that_was_only_ever_refused_says_why() -> None:
-    described = describe_model(WithRollouts(ended=[refused_rollout(1)]), "iris")
+    described = describe_model(InMemoryRegistry(rolled_out=[refused_rollout(1)]), "iris")
     assert (described["route"], described["versions"], described["signature"]) == (None, [], None)
     assert described["rollouts"][0]["reason"] == "no graph"
 
 
 def test_a_rollout_that_runs_has_its_step_and_percent() -> None:
     running = replace(refused_rollout(1), status="running", step="canary", percent=10, paused=True)
-    described = describe_model(WithRollouts(ended=[running]), "iris")["rollouts"][0]
+    described = describe_model(InMemoryRegistry(rolled_out=[running]), "iris")["rollouts"][0]
     assert (described["step"], described["percent"], described["paused"]) == ("canary", 10, True)
 
 
 def test_only_the_last_rollouts_are_shown() -> None:
-    registry = WithRollouts(ended=[refused_rollout(number) for number in range(30)])
+    registry = InMemoryRegistry(rolled_out=[refused_rollout(number) for number in range(30)])
     assert len(describe_model(registry, "iris")["rollouts"]) == LAST_ROLLOUTS
 
 
 def test_a_model_that_nobody_knows_is_not_found() -> None:
     with pytest.raises(ModelNotFound):
-        describe_model(WithRollouts(), "iris")
+        describe_model(InMemoryRegistry(), "iris")
 
 
 def test_models_are_listed_with_their_traffic() -> None:

@@ -7,6 +7,7 @@ from serval.client.documents import (
     CallAnswer,
     JobDocument,
     ModelDocument,
+    ModelRollout,
     RequestDocument,
     StreamEvent,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "JobDocument",
     "Missing",
     "ModelDocument",
+    "ModelRollout",
     "NoReply",
     "NotEnded",
     "NotSucceeded",

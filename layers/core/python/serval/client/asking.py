@@ -8,6 +8,7 @@ from typing import Any
 from serval.client.failures import (
     CallFailed,
     NoReply,
+    NotEnded,
     RefusedCall,
     ServerFailed,
     StillRunning,
@@ -99,6 +100,23 @@ class Asking:
         """Send a call that is answered with a JSON object, and return it."""
         found, _ = yield from self.ask(call)
         return found
+
+
+def pause_within(left: float | None, seconds: float, over: str) -> Flow[float | None]:
+    """Pause before the next look, and return the seconds that are left; None: there is no limit.
+
+    Raises
+    ------
+    NotEnded
+        If nothing is left; ``over`` is its message.
+    """
+    if left is not None:
+        if left <= 0:
+            raise NotEnded(over)
+        seconds = min(seconds, left)
+        left -= seconds
+    yield Pause(seconds)
+    return left
 
 
 def may_repeat(call: Call, failure: CallFailed) -> bool:

@@ -73,6 +73,8 @@ class AsyncClient:
     retry_job = Awaiting(Flows.retry_job)
     download_job = Awaiting(Flows.download_job)
     download = Awaiting(Flows.download)
+    rollout = Awaiting(Flows.rollout)
+    wait_rollout = Awaiting(Flows.wait_rollout)
 
     def __init__(
         self,

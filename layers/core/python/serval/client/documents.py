@@ -1,7 +1,7 @@
 """What the API's documents hold, by the names of ``openapi.json``, and what a call answers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal, NotRequired, TypedDict
 
 
@@ -79,6 +79,38 @@ class JobDocument(TypedDict):
     cancel_requested: NotRequired[bool]
     step_versions: NotRequired[dict[str, list[str]]]
     results: NotRequired[list[JobFile]]
+
+
+RolloutStatus = Literal["running", "promoted", "rolled back", "refused", "superseded"]
+RolloutStep = Literal[
+    "claimed", "verifying", "optimising", "checking golden", "registering", "canary", "ended"
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRollout:
+    """Where a rollout of a model stands, or how it ended; times are UTC, ISO 8601."""
+
+    model: str
+    stable: str | None
+    """The stable version now; None if none has been promoted yet."""
+    version: str | None
+    """The version that is rolled out; None before it is registered."""
+    status: RolloutStatus
+    step: RolloutStep
+    percent: int
+    """Share of the traffic that ``version`` has been given."""
+    paused: bool
+    started: str
+    finished: str | None
+    """None while it runs."""
+    reason: str | None
+    """Why it ended; None while it runs, and where only its publisher may read why."""
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> "ModelRollout":
+        """Read what the API answers, of which later versions may say more."""
+        return cls(**{member.name: document[member.name] for member in fields(cls)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,12 @@ from serval.client.documents import StreamEvent
 from serval.client.events import EventFlows
 from serval.client.jobs import JobFlows
 from serval.client.requests import RequestFlows
+from serval.client.rollouts import RolloutFlows
 from serval.client.steps import ItemFlow
 
 
 @dataclass
-class Flows(RequestFlows, JobFlows, EventFlows):
+class Flows(RequestFlows, JobFlows, EventFlows, RolloutFlows):
     """Every operation of the API."""
 
     def stream(

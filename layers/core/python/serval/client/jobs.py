@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote, urlencode
 
-from serval.client.asking import Asking
+from serval.client.asking import Asking, pause_within
 from serval.client.documents import ENDED, JobDocument
 from serval.client.download import SILENT, Downloading, DownloadProgress
 from serval.client.failures import NotEnded, NotSucceeded, retry_after_seconds
@@ -97,12 +97,8 @@ class JobFlows(Downloading, Asking):
             if found["status"] in ENDED:
                 raise NotSucceeded("batch job", found)
             pause = retry_after_seconds(reply) or LOOK_SECONDS
-            if left is not None:
-                if left <= 0:
-                    raise NotEnded(f"batch job {job_id} is {found['status']}, and goes on")
-                pause = min(pause, left)
-                left -= pause
-            yield Pause(pause)
+            over = f"batch job {job_id} is {found['status']}, and goes on"
+            left = yield from pause_within(left, pause, over)
 
     def cancel_job(self, job_id: str) -> Flow[JobDocument]:
         """End a batch job; what was done stays."""

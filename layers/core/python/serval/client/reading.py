@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import quote, urlencode
 
-from serval.client.asking import Asking
+from serval.client.asking import Asking, pause_within
 from serval.client.documents import ENDED, Answer, RequestDocument
-from serval.client.failures import Forbidden, NotEnded, NotSucceeded, retry_after_seconds
+from serval.client.failures import Forbidden, NotSucceeded, retry_after_seconds
 from serval.client.steps import Call, Flow, Item, ItemFlow, Pause, Reply
 from serval.client.wire import decode_response, output_value
 
@@ -80,12 +80,8 @@ class RequestReading(Asking):
             if found["status"] in ENDED:
                 return (yield from self.result(found, arrays=arrays))
             pause = retry_after_seconds(reply) or ASK_SECONDS
-            if left is not None:
-                if left <= 0:
-                    raise NotEnded(f"request {request_id} is {found['status']}, and goes on")
-                pause = min(pause, left)
-                left -= pause
-            yield Pause(pause)
+            over = f"request {request_id} is {found['status']}, and goes on"
+            left = yield from pause_within(left, pause, over)
 
     def result(self, document: RequestDocument, *, arrays: bool = False) -> Flow[Answer]:
         """Return the result of a request that has ended, fetched from its URL if it is large.

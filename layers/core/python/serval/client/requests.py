@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import urlencode
 
+from serval.client.asking import pause_within
 from serval.client.documents import ENDED, CallAnswer, RequestDocument
-from serval.client.failures import InvalidInput, NotEnded
+from serval.client.failures import InvalidInput
 from serval.client.inference import ModelFlows, model_path, words_of
 from serval.client.inference_request import has_bytes, is_array
 from serval.client.reading import ASK_SECONDS, request_path
-from serval.client.steps import Call, Flow, Item, ItemFlow, Pause
+from serval.client.steps import Call, Flow, Item, ItemFlow
 from serval.client.task_bodies import Rows, call_request
 from serval.client.wire import BINARY_ONLY, HEADER, encode_request, spell
 
@@ -155,11 +156,8 @@ class RequestFlows(ModelFlows):
                     waiting.remove(request_id)
                     yield Item(found)
             if waiting:
-                if left is not None and left <= 0:
-                    raise NotEnded(f"requests that go on: {', '.join(waiting):.200}")
-                pause = ASK_SECONDS if left is None else min(ASK_SECONDS, left)
-                left = None if left is None else left - pause
-                yield Pause(pause)
+                over = f"requests that go on: {', '.join(waiting):.200}"
+                left = yield from pause_within(left, ASK_SECONDS, over)
 
     def requests(
         self,

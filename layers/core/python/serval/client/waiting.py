@@ -73,6 +73,8 @@ class Client:
     retry_job = Waiting(Flows.retry_job)
     download_job = Waiting(Flows.download_job)
     download = Waiting(Flows.download)
+    rollout = Waiting(Flows.rollout)
+    wait_rollout = Waiting(Flows.wait_rollout)
 
     def __init__(
         self,

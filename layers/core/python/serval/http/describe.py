@@ -23,6 +23,7 @@ from serval.models.metadata import server_metadata
 from serval.models.registry import ModelRegistry
 from serval.models.statistics import ModelStatistics
 from serval.openapi.document import document
+from serval.rollouts.standing import describe_for_callers
 from serval.short_repr import short_repr
 
 Answer = Callable[[Descriptions, HttpCall], Any]
@@ -61,6 +62,12 @@ def model_answers(prefix: str) -> dict[Endpoint, Answer]:
     }
 
 
+def model_rollout(descriptions: Descriptions, call: HttpCall) -> dict[str, Any]:
+    """Describe how a model's running or last rollout stands."""
+    descriptions.check(**call.names)
+    return describe_for_callers(descriptions.registry, **call.names)
+
+
 def mlflow_ping(descriptions: Descriptions, call: HttpCall) -> Text:
     """Answer a model's ping with an empty line, or raise ``ModelNotFound``."""
     descriptions.readiness(**call.names)
@@ -75,6 +82,7 @@ ANSWERS: dict[Endpoint, Answer] = {
     Endpoint("GET", "/v2/models/stats"): lambda found, _: found.all_stats(),
     **model_answers("/v2/models/{model}"),
     **model_answers("/v2/models/{model}/versions/{version}"),
+    Endpoint("GET", "/v2/models/{model}/rollout"): model_rollout,
     Endpoint("POST", "/v2/repository/index"): repository_index,
     Endpoint("GET", "/"): lambda *_: {"status": "alive"},
     Endpoint("GET", "/v1/models"): lambda found, _: found.listed_models(),

@@ -101,14 +101,15 @@ class Descriptions:
             for record in self.registry.versions(model)
         ]
 
-    def _check(self, model: str) -> None:
+    def check(self, model: str) -> None:
+        """Check that a model is in the caller's scope, and has a name that a model may have."""
         if not self.allows(model):
             raise ModelOutOfScope(model)
         if not MODEL_NAME.fullmatch(model):
             raise ModelNotFound(model)
 
     def _route(self, model: str) -> Route:
-        self._check(model)
+        self.check(model)
         return self.registry.route(model)
 
     def _record(self, model: str, version: str | None) -> ModelVersion:

@@ -13,8 +13,8 @@ from serval.openapi.operations import (
     parameter,
     path_of_model,
 )
-from serval.openapi.request_schemas import CALLBACK_URL, ID, MOMENT, STATUS
-from serval.openapi.schemas import NAME
+from serval.openapi.request_schemas import CALLBACK_URL, ID, STATUS
+from serval.openapi.schemas import MOMENT, NAME
 from serval.requests.list_requests import MOST_LISTED
 
 TAG = "async requests"

@@ -6,14 +6,15 @@ from serval.batch.input.columns import By
 from serval.batch.job.job import Origin, Status
 from serval.batch.job.options_schema import OPTIONS
 from serval.batch.start.job_request import MOST_INPUTS
-from serval.openapi.request_schemas import MOMENT, nullable
 from serval.openapi.schemas import (
     COUNT,
+    MOMENT,
     NAME,
     TEXT,
     VERSION,
     Schema,
     list_of,
+    nullable,
     object_of,
     open_object_of,
     reference,

@@ -21,6 +21,7 @@ from serval.openapi.operations import (
     OPENAPI,
     OPENAPI_SCHEMA,
     READS,
+    ROLLOUT,
     content,
     model_reads,
 )
@@ -52,6 +53,7 @@ def paths() -> dict[str, Any]:
     return {
         **READS,
         **{MODEL + suffix: path for suffix, path in model_reads(versioned=False).items()},
+        f"{MODEL}/rollout": ROLLOUT,
         **{MODEL_VERSION + suffix: path for suffix, path in model_reads(versioned=True).items()},
         **infer.PATHS,
         **protocols.PATHS,

@@ -103,6 +103,19 @@ def model_reads(*, versioned: bool) -> dict[str, Operation]:
     }
 
 
+ROLLOUT: Operation = path_of_model(
+    {
+        "get": read(
+            "getModelRollout",
+            "The rollout that runs, or else the last one",
+            "ModelRollout",
+            "Where it stands, or how it ended. It is steered by whoever may publish, with the"
+            " command line.",
+            statuses=OF_A_MODEL,
+        )
+    },
+    versioned=False,
+)
 INDEX: Operation = {
     "operationId": "listVersions",
     "tags": ["metadata"],

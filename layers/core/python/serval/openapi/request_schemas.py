@@ -2,11 +2,13 @@
 
 from serval.openapi.schemas import (
     COUNT,
+    MOMENT,
     NAME,
     TEXT,
     VERSION,
     Schema,
     list_of,
+    nullable,
     object_of,
     open_object_of,
     reference,
@@ -18,17 +20,11 @@ from serval.requests.step_records import STEP_STATUSES
 
 ID: Schema = {"type": "string", "pattern": f"^{REQUEST_ID.pattern}$"}
 CALLBACK_URL: Schema = {"type": "string", "format": "uri", "maxLength": LIMIT_CHARACTERS}
-MOMENT: Schema = {"type": "string", "format": "date-time"}
 SESSION = "it ends sooner if the session does that signed it; ask again then, for another URL."
 HEADER_LENGTH: Schema = {
     **COUNT,
     "description": "Bytes of the JSON part; binary tensors follow it.",
 }
-
-
-def nullable(schema: Schema) -> Schema:
-    """Allow null in place of a schema."""
-    return {**schema, "type": [schema["type"], "null"]}
 
 
 STATUS: Schema = {

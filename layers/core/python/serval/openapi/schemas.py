@@ -1,8 +1,9 @@
 """Schemas of requests and replies."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
+from serval.models.registry import RolloutStatus, RolloutStep
 from serval.models.statistics import UNMEASURED
 from serval.models.storage import MODEL_NAME
 
@@ -19,11 +20,17 @@ TEXT: Schema = {"type": "string"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
 NAME: Schema = {"type": "string", "pattern": f"^{MODEL_NAME.pattern}$"}
 VERSION: Schema = {"type": "string", "pattern": "^[1-9][0-9]{0,9}$"}
+MOMENT: Schema = {"type": "string", "format": "date-time"}
 
 
 def reference(name: str) -> Schema:
     """Refer to a schema by its name."""
     return {"$ref": f"#/components/schemas/{name}"}
+
+
+def nullable(schema: Schema) -> Schema:
+    """Allow null in place of a schema."""
+    return {**schema, "type": [schema["type"], "null"]}
 
 
 def list_of(items: Schema) -> Schema:
@@ -146,6 +153,21 @@ STATISTICS = object_of(
     inference_stats=object_of(**dict.fromkeys(DURATIONS, DURATION)),
     batch_stats=list_of({}),
 )
+ROLLOUT = object_of(
+    model=NAME,
+    stable={**nullable(VERSION), "description": "Null: no version has been promoted yet."},
+    version={**nullable(VERSION), "description": "What is rolled out. Null: not registered."},
+    status={"type": "string", "enum": list(get_args(RolloutStatus))},
+    step={"type": "string", "enum": list(get_args(RolloutStep))},
+    percent={**COUNT, "maximum": 100, "description": "Share of the traffic that `version` has."},
+    paused={"type": "boolean"},
+    started=MOMENT,
+    finished={**nullable(MOMENT), "description": "Null: it runs."},
+    reason={
+        **nullable(TEXT),
+        "description": "Why it ended. Null: it runs, or only its publisher may read why.",
+    },
+)
 
 SCHEMAS: dict[str, Schema] = {
     "Error": object_of(error={**TEXT, "description": "What is wrong, and what was expected."}),
@@ -183,6 +205,7 @@ SCHEMAS: dict[str, Schema] = {
         default_model_filename=TEXT,
     ),
     "ModelStatistics": object_of(model_stats=list_of(STATISTICS)),
+    "ModelRollout": ROLLOUT,
     "RepositoryIndexRequest": open_object_of({}, ready={"type": "boolean"}),
     "RepositoryIndex": list_of(
         object_of(name=NAME, version=VERSION, state={"const": "READY"}, reason=TEXT)

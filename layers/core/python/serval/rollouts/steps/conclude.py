@@ -9,18 +9,10 @@ from serval.foreign import ObjectCreated
 from serval.models.registry import ModelRegistry, Rollout
 from serval.models.storage import claim_id, parse_key
 from serval.rollouts.control import RolloutControl
+from serval.rollouts.standing import DOING
 from serval.rollouts.steps.claim import rollout_ids
 from serval.step_failures import OUT_OF_MEMORY, THROTTLED, TIMED_OUT, StepFailure
 
-DOING = {
-    "claimed": "gathering the upload",
-    "verifying": "verifying the upload",
-    "optimising": "optimising the graph",
-    "checking golden": "running the golden check",
-    "registering": "registering the version",
-    "canary": "measuring the canary",
-}
-"""What a rollout does at each of its steps."""
 ALLOWED = re.compile(r"timed out after (\d+)(?:\.\d+)? seconds")
 SIGNAL = re.compile(r"signal: ([a-z ]+)")
 GONE = re.compile(r"Runtime exited|Runtime\.ExitError|Worker process died|Worker returned no")

@@ -23,6 +23,7 @@ from serval.rollouts.policy.decide import (
 )
 from serval.rollouts.policy.measurement import Measurement, MetricsReader, track_metrics
 from serval.rollouts.policy.windows import complete_window
+from serval.rollouts.standing import NO_ALARM
 
 SETTLING = timedelta(seconds=ROUTE_SECONDS + FLUSH_SECONDS)
 """How long after a change of the route metrics may still count earlier requests."""
@@ -125,7 +126,7 @@ def with_remarks(decision: Decision, alarms: Alarms, *, at_once: bool) -> Decisi
     """Add to the reason alarms that do not exist, and that a rollout takes all traffic at once."""
     remarks = []
     if alarms.missing:
-        remarks.append(f"no CloudWatch alarm is named {', '.join(map(repr, alarms.missing))}")
+        remarks.append(f"{NO_ALARM} {', '.join(map(repr, alarms.missing))}")
     if at_once:
         remarks.append(AT_ONCE)
     return replace(decision, reason="; ".join([decision.reason, *remarks]))
