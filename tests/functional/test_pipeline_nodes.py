@@ -241,12 +241,12 @@ def test_a_split_sends_each_input_to_one_model_always_the_same(ready: Bench) -> 
 
 
 def test_models_of_a_step_must_give_the_same_kind_of_answer(ready: Bench) -> None:
-    with pytest.raises(BundleRefused, match=r"steps.0.any_of.1: model 'one' gives tensors, '"):
-        publish(
-            ready,
-            "  - {name: a, any_of: [{model: one}, {model: sentiment}], input: {x: x}}",
-            "a",
-        )
+    publish(
+        ready, "  - {name: a, rule: '$sum(x[0])'}", head=NUMBERS.replace("name: p", "name: sums")
+    )
+    said = r"steps.0.any_of.1: model 'one' gives tensors, 'sums' gives JSON"
+    with pytest.raises(BundleRefused, match=said):
+        publish(ready, "  - {name: a, any_of: [{model: one}, {model: sums}], input: {x: x}}", "a")
 
 
 def test_scores_are_combined_of_models_that_have_some(ready: Bench) -> None:

@@ -168,6 +168,24 @@ def test_what_cannot_work_is_refused_with_its_place(
     assert said in outcome.reason
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "{x: once.y}",
+            "{z: once.y}",
+            "steps.1: input 'z' is unknown: model 'scaling' version 1 takes x",
+        ),
+        ("{y: again.y}", "{y: again.z}", "output.y: 'again.z': 'again' has no 'z'; it has y"),
+    ],
+)
+def test_what_only_follows_from_a_mistake_is_not_another_one(
+    stage: Stage, old: str, new: str, said: str
+) -> None:
+    assert old in TWICE
+    assert publish(stage, TWICE.replace(old, new)).reason == f"pipeline.yaml: {said}"
+
+
 def test_a_pipeline_is_not_said_to_have_meant_itself(stage: Stage) -> None:
     publish(stage, TWICE)
     reason = publish(stage, TWICE.replace("model: scaling}", "model: twise}"), "u2").reason

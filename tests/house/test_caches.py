@@ -98,7 +98,7 @@ def test_every_cache_says_what_it_is_kept_by() -> None:
         "fleets/sweep.SweepFindings.awake",
         "fleets/sweep.SweepFindings.in_use",
         "inference/loaded.LoadedVersions._opening",
-        "pipelines/check.PipelineCheck._given",
+        "pipelines/check/check.PipelineCheck._given",
         "pipelines/reading.Reading.parts",
         "pipelines/reading.Reading.whole",
         "pipelines/step_times.StepTimes.cached",

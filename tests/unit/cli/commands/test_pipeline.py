@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from serval.bundles.pipeline import read_pipeline
 from serval.errors import BundleRefused, ServiceUnavailable
 from serval.models.route import Counted
 from serval.models.statistics import TrackStatistics
@@ -335,3 +336,34 @@ output: '[first.y, all, sums]'
         "sums: rule $sum(item), for each of x",
     ]
     assert '  first["first<br/>split one (3), ten v1 (1)"]' in [*views.mermaid_lines(found)]
+
+
+HEAD = "name: sums\ninputs: [{name: x, datatype: FP32, shape: [-1, 2]}]\n"
+
+
+@pytest.mark.parametrize(
+    ("step", "place"),
+    [
+        ("{gone}", ""),
+        ("{gone}, on_error: {{step: b}}", ""),
+        ("{gone}, on_error: {{value: {{y: [[0]]}}}}", ""),
+        ("model: ten, on_error: {{step: b}}", "b"),
+        ("any_of: [{{model: ten}}, {{{gone}}}]", ".any_of.1"),
+        ("any_of: [{{{gone}}}, {{model: ten}}]", ".any_of.0"),
+        ("any_of: [{{{gone}}}, {{model: ten}}], on_error: {{step: b}}", ".any_of.0"),
+    ],
+)
+def test_of_a_version_that_is_not_there_nothing_else_is_said(
+    edge: InMemoryEdge, step: str, place: str
+) -> None:
+    gone = "model: one, version: '9'"
+    steps = f"  - {{name: a, {step.format(gone=gone)}}}\n"
+    if "step: b" in step:
+        steps += f"  - {{name: b, {gone if place == 'b' else 'model: ten'}}}\n"
+    where = "steps.1" if place == "b" else f"steps.0{place}"
+    with pytest.raises(BundleRefused) as refused:
+        check_models(read_pipeline(f"{HEAD}steps:\n{steps}output: {{y: a.y}}\n"), edge)  # type: ignore[arg-type]
+    assert refused.value.reasons == (
+        f"pipeline.yaml: {where}.version: model 'one' has no version '9': `serval versions one` "
+        "lists those it has",
+    )

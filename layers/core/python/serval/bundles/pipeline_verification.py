@@ -19,7 +19,7 @@ from serval.errors import BundleRefused
 from serval.models.signature import Signature
 from serval.models.task_signature import TEXT_GENERATION
 from serval.models.version import ModelVersion
-from serval.pipelines.check import PipelineCheck
+from serval.pipelines.check.check import PipelineCheck
 from serval.pipelines.definition import PIPELINE_YAML
 from serval.pipelines.plan import PipelinePlan, PlanRefused, make_plan
 from serval.protocol.limits import REQUESTS_MIB

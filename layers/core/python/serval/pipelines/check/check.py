@@ -1,37 +1,27 @@
 """Check a pipeline against the versions that its steps call, before it becomes a version."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from serval.models.signature import Signature, TensorSpec
 from serval.models.task_signature import (
-    ANSWERS,
     ANSWERS_IN_FILES,
     NAMES,
     PARAMETERS,
     task_signature,
 )
-from serval.models.version import ANSWER_SPEC, ModelVersion
+from serval.models.version import ModelVersion
 from serval.pipelines.calls import CallRefused, StepCall, find_call
-from serval.pipelines.definition import PIPELINE_YAML, place_of
-from serval.pipelines.expressions import Expression
+from serval.pipelines.check.outputs import OutputCheck
+from serval.pipelines.check.step_gives import StepGives, find_tensor
+from serval.pipelines.definition import place_of
 from serval.pipelines.plan import OF_THE_WHOLE, PipelinePlan
 from serval.pipelines.planned_step import PlannedStep
 from serval.pipelines.shapes import ANSWERS as ANSWER_SHAPES
 from serval.pipelines.shapes import ANY, SCALAR, Shape, merge
-from serval.pipelines.tasks.answers import missing_field
 from serval.pipelines.tasks.writer_model import model_reasons
 from serval.tasks.parameter_rules import known_parameters
-
-
-@dataclass(frozen=True, slots=True)
-class StepGives:
-    """What is known of a step's answer before the step runs."""
-
-    shape: Shape = ANY
-    tensors: Mapping[str, TensorSpec] | None = None
-    """Name → output; None: JSON."""
 
 
 @dataclass(slots=True)
@@ -49,24 +39,16 @@ class PipelineCheck:
         definition = self.plan.definition
         for name in self.plan.order:
             self._given[name] = self._step(self.plan.steps[name])
-        outputs = self._outputs()
+        outputs = OutputCheck(self.plan, self._given, self._inputs, self.reasons)
+        specs = outputs.specs(self._shapes())
         if (writer := self.plan.writer) is not None and writer.name in self.records:
             self.reasons += model_reasons(writer, self.records[writer.name], self._shapes())
         if definition.task is None:
-            return Signature(definition.inputs, outputs)
+            return Signature(definition.inputs, specs)
         if definition.task not in ANSWERS_IN_FILES:
             return task_signature(definition.task)
-        self._check_sound(outputs)
-        return Signature(definition.inputs[:1], outputs, definition.inputs[1:])
-
-    def _check_sound(self, outputs: Sequence[TensorSpec]) -> None:
-        """Check the waveform of speech."""
-        for spec in outputs:
-            where = f"{PIPELINE_YAML}: output.{spec.name}"
-            if spec.name == ANSWERS:
-                self.reasons.append(f"{where}: the name is that of the file: give it another")
-            if not spec.datatype.startswith("FP"):
-                self.reasons.append(f"{where}: {spec.datatype} given, a floating-point expected")
+        outputs.check_sound(specs)
+        return Signature(definition.inputs[:1], specs, definition.inputs[1:])
 
     @property
     def _inputs(self) -> Mapping[str, TensorSpec]:
@@ -125,12 +107,12 @@ class PipelineCheck:
     def _call(self, planned: PlannedStep, place: str) -> StepGives:
         record = self.records.get(planned.name)
         if record is None:
-            return StepGives()
+            return StepGives(known=False)
         try:
             call = find_call(planned, record, self._inputs)
         except CallRefused as refused:
             self.reasons.append(f"{place}: {refused}")
-            return StepGives()
+            return StepGives(known=False)
         if call.by_task:
             self._check_words(call, place)
             return StepGives(ANSWER_SHAPES.get(record.task or "", ANY))
@@ -150,7 +132,7 @@ class PipelineCheck:
                     f"{place}.on_error.value: step {step.name!r} gives tensors, for which another "
                     "step may stand in ('on_error: {step: …}'), and no value"
                 )
-            return StepGives(merge(given.shape, shape_of(step.value)), given.tensors)
+            return replace(given, shape=merge(given.shape, shape_of(step.value)))
         if step.fallback is None:
             return given
         other = self._step(self.plan.steps[step.fallback])
@@ -166,6 +148,8 @@ class PipelineCheck:
         where: str,
     ) -> StepGives:
         """Check that either of two may give a step's answer; return what they give."""
+        if not (given.known and other.known):
+            return other if other.known else given
         if (given.tensors is None) != (other.tensors is None):
             kinds = ("tensors", "JSON") if given.tensors is not None else ("JSON", "tensors")
             self.reasons.append(
@@ -190,7 +174,7 @@ class PipelineCheck:
 
     def _check_words(self, call: StepCall, place: str) -> None:
         for word, expression in call.inputs.items():
-            spec = self._handed_on(expression)
+            spec = find_tensor(expression, self._inputs, self._given)
             if spec is not None and word in NAMES.values() and spec.datatype != "BYTES":
                 self.reasons.append(
                     f"{place}.input.{word}: {expression.text!r} has datatype {spec.datatype}, "
@@ -201,7 +185,7 @@ class PipelineCheck:
         """Check the tensors passed on; those made by an expression are checked when it runs."""
         known = {s.name: s for s in (*record.signature.inputs, *record.signature.optional)}
         for name, expression in call.inputs.items():
-            spec, wanted = self._handed_on(expression), known[name]
+            spec, wanted = find_tensor(expression, self._inputs, self._given), known[name]
             where = f"{place}.input.{name}: {expression.text!r}"
             if spec is None and expression.source in self._given and expression.part is None:
                 if self._given[expression.source].tensors is not None:
@@ -216,64 +200,6 @@ class PipelineCheck:
                     f"{where} has shape {list(spec.shape)}, {list(wanted.shape)} expected "
                     "(-1: any extent)"
                 )
-
-    def _handed_on(self, expression: Expression) -> TensorSpec | None:
-        """Return the tensor that an expression names; None if it does more than name one."""
-        if expression.source is None:
-            return None
-        if expression.part is None:
-            return self._inputs.get(expression.source)
-        given = self._given.get(expression.source)
-        return ((given and given.tensors) or {}).get(expression.part)
-
-    def _outputs(self) -> tuple[TensorSpec, ...]:
-        """Check the output; return its tensors, or the one tensor that holds the JSON."""
-        shapes = self._shapes()
-        for where, expression in self.plan.outputs.items():
-            read = expression.reads(shapes)
-            mistakes = read.mistakes or self._answer_mistakes(read.shape)
-            for mistake in mistakes:
-                self.reasons.append(f"{PIPELINE_YAML}: {where}: {expression.shown!r}: {mistake}")
-        if isinstance(self.plan.definition.output, str):
-            whole = self.plan.outputs["output"]
-            given = self._given.get(whole.source or "")
-            if whole.part is None and given is not None and given.tensors is not None:
-                found = {f"output.{name}": spec for name, spec in given.tensors.items()}
-            else:
-                return (ANSWER_SPEC,)
-        else:
-            found = {}
-            for where, expression in self.plan.outputs.items():
-                spec = self._handed_on(expression)
-                if spec is None:
-                    self.reasons.append(
-                        f"{PIPELINE_YAML}: {where}: {expression.text!r} is no tensor: the output "
-                        "of a step expected, as 'step.output'"
-                    )
-                else:
-                    found[where] = spec
-        return tuple(self._name_output(where, spec) for where, spec in found.items())
-
-    def _answer_mistakes(self, shape: Shape) -> Sequence[str]:
-        """List why the output cannot be what the task answers."""
-        definition = self.plan.definition
-        if definition.task is None:
-            return ()
-        whole = self.plan.outputs.get("output")
-        given = self._given.get((whole and whole.source) or "")
-        if given is not None and given.tensors is not None:
-            return (f"gives tensors, and {definition.task} answers in JSON",)
-        missing = missing_field(definition.task, shape)
-        return () if missing is None else (f"has no {missing!r}, which {definition.task} answers",)
-
-    def _name_output(self, where: str, spec: TensorSpec) -> TensorSpec:
-        name = where.removeprefix("output.")
-        if name == ANSWER_SPEC.name:
-            self.reasons.append(
-                f"{PIPELINE_YAML}: output: the name {name!r} is that of answers in JSON: give "
-                "the tensor another, as 'output: {scores: step.output}'"
-            )
-        return TensorSpec(name, spec.datatype, spec.shape)
 
 
 def shape_of(value: Any) -> Shape:
