@@ -59,6 +59,7 @@ class LightRequests(Construct):
                 stage=stage.name,
                 registry_table=storage.registry.table.table_name,
                 requests_table=storage.requests.table.table_name,
+                streams_table=storage.streams.table.table_name,
                 data_bucket=storage.data.bucket_name,
                 artifact_bucket=storage.artifacts.bucket.bucket_name,
                 ephemeral_storage_mib=EPHEMERAL_STORAGE_MIB,
@@ -73,6 +74,7 @@ class LightRequests(Construct):
         storage.registry.grant_routes(self.function)
         storage.artifacts.grant_load(self.function)
         storage.requests.grant_work(self.function)
+        storage.streams.grant_write(self.function)
         storage.data.grant_requests(self.function)
         rights.grant_call_back(self.function)
         allow_to_ask(self.function, stage, handlers)

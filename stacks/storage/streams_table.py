@@ -14,6 +14,8 @@ from stacks.storage.attributes import text_attribute
 
 NO_RECOVERY = "a text is whole in its request's result; its pieces matter only while it is written"
 
+WRITING = ("dynamodb:PutItem", "dynamodb:Query")
+
 
 class StreamsTable(Construct):
     """One table, on demand; items expire some weeks after they were written."""
@@ -37,10 +39,14 @@ class StreamsTable(Construct):
         """Grant reading what is written of requests."""
         granted.allow(["dynamodb:Query"], [self.table.table_arn])
 
+    def grant_write(self, granted: Granted) -> None:
+        """Grant writing streams, and going on with them."""
+        granted.allow(WRITING, [self.table.table_arn])
+
     def grant_write_of(self, granted: Granted, models: Sequence[str]) -> None:
         """Grant a worker reading and writing the streams of its own models only."""
         granted.allow(
-            ["dynamodb:PutItem", "dynamodb:Query"],
+            WRITING,
             [self.table.table_arn],
             partitions(*map(id_pattern, models)),
         )

@@ -32,7 +32,7 @@ from serval.requests.retry import Retry
 from serval.requests.submit.checks import SubmissionChecks
 from serval.requests.submit.submit import Submit
 from serval.worker.program.assembly import WorkerParts
-from serval.worker.queue.deliveries import DeliveredInbox, Deliveries, NoStreams
+from serval.worker.queue.deliveries import DeliveredInbox, Deliveries
 from stacks.pipelines.states import definition
 from tests.fakes.handler_functions import InMemoryFunction
 from tests.fakes.requests import InMemoryStepRecords, RecordedTasks
@@ -124,7 +124,7 @@ class DurableStage:
         loaded.elsewhere = distant_handlers(self.handler.ask)
         loaded.compose = pipeline_opening(self.world.registry.route, self)
         parts = WorkerParts.of(
-            replace(self.world.ports(), inbox=inbox, streams=NoStreams()),
+            replace(self.world.ports(), inbox=inbox),
             replace(answer.identity(), worker="lambda-1"),
             loaded,
             self.world.stepped(),
@@ -192,7 +192,7 @@ class DurableStage:
         """Bring the messages about a pipeline's requests to ``answer``."""
         found = self.world.inbox.receive(model, 10, 0, 5400)
         environment = self.answering()
-        kept = {one.receipt for one in environment.answer(found)}
+        kept = {one.receipt for one in environment.answer(found, 900.0)}
         self.world.inbox.delete([one for one in found if one.receipt not in kept])
 
     def finish(self, model: str) -> None:

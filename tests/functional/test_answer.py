@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from serval.aws.sqs.delivered import reply_to_delivery
 from serval.bootstrap.pipelines import pipeline_opening
 from serval.bootstrap.requests import answer
 from serval.errors import MalformedBody
@@ -18,7 +17,7 @@ from serval.inference.runtimes import RuntimeFailed
 from serval.requests import lifecycle
 from serval.requests.document import Documents
 from serval.worker.program.assembly import WorkerParts
-from serval.worker.queue.deliveries import DeliveredInbox, Deliveries, NoStreams
+from serval.worker.queue.deliveries import DeliveredInbox, Deliveries
 from tests.fakes.handler_functions import InMemoryFunction
 from tests.fakes.handlers import Context, imported, logged, recorded
 from tests.fakes.pipelines import publish_pipeline
@@ -29,6 +28,7 @@ ENVIRONMENT = {
     "STAGE": "prod",
     "REGISTRY_TABLE": "registry",
     "REQUESTS_TABLE": "requests",
+    "STREAMS_TABLE": "streams",
     "DATA_BUCKET": "data",
     "ARTIFACT_BUCKET": "artifacts",
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "3008",
@@ -81,7 +81,7 @@ class Light:
         """Start an environment of the function."""
         inbox = DeliveredInbox(self.world.inbox)
         parts = WorkerParts.of(
-            replace(self.world.ports(), inbox=inbox, streams=NoStreams()),
+            replace(self.world.ports(), inbox=inbox),
             replace(answer.identity(), worker=name),
             self.versions(name),
             self.world.stepped(),
@@ -110,7 +110,7 @@ class Light:
             }
             for one in found
         ]
-        reply = reply_to_delivery({"Records": records}, environment.answer)
+        reply = answer.answer(environment, {"Records": records}, Context())
         kept = [failure["itemIdentifier"] for failure in reply["batchItemFailures"]]
         self.world.inbox.delete([one for one in found if one.request_id not in kept])
         return kept
@@ -252,14 +252,6 @@ def test_leases_are_extended_while_a_request_runs(light: Light) -> None:
     assert light.deliver(environment) == []
     assert until[0] < until[1]
     assert light.world.result("r1") == [5.0, 1.0]
-
-
-def test_a_stream_of_a_model_that_has_lost_its_fleet_is_refused(light: Light) -> None:
-    light.world.submit("r1", stream=True, attempt=1)
-    assert light.deliver(light.environment()) == []
-    row = light.world.row("r1")
-    assert (row.status, row.attempts) == ("failed", 0)
-    assert "its model runs on Lambda now" in (row.error or "")
 
 
 def calls(*bodies: str, **headers: str) -> bytes:

@@ -36,6 +36,7 @@ ENVIRONMENT: Mapping[str, str] = {
     "REQUESTS_TABLE": "requests",
     "SHARD_MEMORY_MIB": "3538",
     "STAGE": "prod",
+    "STREAMS_TABLE": "streams",
     "WAITING_PLACES": "40",
 }
 START_EACH = """

@@ -20,6 +20,7 @@ ENVIRONMENT = {
     "AWS_SECRET_ACCESS_KEY": "secret",
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
     "STAGE": "prod",
+    "STREAMS_TABLE": "streams",
     "FLEETS": "{}",
     "REGISTRY_TABLE": "registry",
     "REQUESTS_TABLE": "requests",

@@ -1,20 +1,26 @@
 """Async requests of models on Lambda, over HTTP: the API, the queue and the function are real."""
 
 import json
+import uuid
+from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
 
+from serval.client import Client, StreamEvent
+from serval.client.events import EventParser
 from tests.fakes.receivers import Receiver
 from tests.local.conftest import LocalStage
 from tests.local.fleet_caller import until
+from tests.local.fleet_models.bundles import write_fleet_tale
 from tests.local.test_fleet_words import sagemaker_runtime
 from tests.local.test_realtime import client as client  # the stage's models, and its key
 from tests.local.test_realtime import request
 
 FLOWER = [[5.1, 3.5, 1.4, 0.2]]
+TALE_TOKENS = 2000
 
 
 def ended(client: httpx.Client, request_id: str) -> dict[str, Any]:
@@ -96,6 +102,32 @@ def test_sdks_of_sagemaker_have_answers_in_s3_and_in_streams(
         waiting = {"Delay": 1, "MaxAttempts": 60}
         s3.get_waiter("object_exists").wait(**place, WaiterConfig=waiting)
         assert s3.get_object(**place)["Body"].read() == expected
+
+
+def test_a_text_is_read_while_lambda_writes_it_and_gone_on_with_behind_any_event(
+    client: httpx.Client, stage: LocalStage, tmp_path: Path
+) -> None:
+    bundle = write_fleet_tale(tmp_path / "light-tale")
+    (bundle / "model.yaml").write_text("name: light-tale\ntask: text-generation\n")
+    stage.serval("push", str(bundle), "--wait")
+    own, tokens = f"tale-{uuid.uuid4().hex[:8]}", list(range(1, TALE_TOKENS + 1))
+    asked = {"max_new_tokens": TALE_TOKENS, "min_new_tokens": TALE_TOKENS, "do_sample": True}
+
+    def first_events() -> list[StreamEvent]:
+        return list(EventParser().feed(client.get(f"/async/requests/{own}/events").content))
+
+    with Client(stage.api_url, stage.api_key, trust_environment=False) as python:
+        python.submit_call("light-tale", "the cat", parameters=asked, request_id=own, stream=True)
+        read = until("the first events", first_events)
+        assert read[-1].number < TALE_TOKENS, "it is read while it is written"
+        read += python.events(own, model="light-tale", after=read[-1].number)
+        answer = python.wait_call(own, model="light-tale").value
+        again = list(python.events(own, model="light-tale", after=TALE_TOKENS - 1))
+    assert [one.number for one in read] == [*tokens, TALE_TOKENS]
+    assert (read[-1].kind, read[-1].data["status"]) == ("end", "succeeded")
+    text = "".join(one.data["text"] for one in read[:-1] if not one.data["special"])
+    assert answer["generated_text"] == text
+    assert again == read[-2:]
 
 
 def test_what_a_caller_got_wrong_is_retried_and_is_no_dead_letter(

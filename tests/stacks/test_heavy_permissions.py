@@ -98,6 +98,7 @@ RIGHTS = {
         taking(LIGHT),
         {"sqs:GetQueueAttributes": LIGHT},
         sending(DEAD_LIGHT),
+        {"dynamodb:PutItem": {"streams"}, "dynamodb:Query": {"streams"}},
         {"states:StartExecution": PIPELINES},
     ),
     "proceed": union(

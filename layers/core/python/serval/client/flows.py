@@ -25,7 +25,7 @@ class Flows(RequestFlows, JobFlows, EventFlows, RolloutFlows):
         version: str | None = None,
         request_id: str | None = None,
     ) -> ItemFlow[StreamEvent]:
-        """Submit a text to a model of text-generation on a fleet, and yield what it writes.
+        """Submit a text to a model of text-generation, and yield what it writes.
 
         Each event of the kind ``token`` has a piece of ``text``; the last is of the kind ``end``.
         The stream is an async request: it goes on without its reader, and has a result.

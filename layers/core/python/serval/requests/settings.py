@@ -85,6 +85,7 @@ class LightModelSettings(SigningSettings):
 class AnswerSettings(LightModelSettings):
     """Environment of ``answer``."""
 
+    streams_table: str
     handlers: str = "[]"
     """The models that are handlers on Lambda, as JSON, which may be packed."""
     pipelines_machine: str = ""

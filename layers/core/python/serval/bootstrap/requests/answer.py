@@ -2,6 +2,7 @@
 
 import secrets
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import boto3
@@ -9,6 +10,7 @@ import boto3
 from serval.aws.dynamodb.fleet_states import FleetTable
 from serval.aws.dynamodb.registry import DynamoDBRegistry
 from serval.aws.dynamodb.requests import RequestTable
+from serval.aws.dynamodb.streams import StreamTable
 from serval.aws.s3.data_bucket import DataBucket
 from serval.aws.sqs.delivered import read_delivered, reply_to_delivery
 from serval.aws.sqs.inbox import QueueInbox
@@ -24,7 +26,7 @@ from serval.requests.settings import AnswerSettings
 from serval.worker.program.assembly import WorkerParts
 from serval.worker.program.machine import NoTask
 from serval.worker.program.ports import Executors, Ports, WorkerIdentity
-from serval.worker.queue.deliveries import DeliveredInbox, Deliveries, NoStreams
+from serval.worker.queue.deliveries import DeliveredInbox, Deliveries
 from serval.worker.queue.loop import Intervals
 
 LEASE = timedelta(seconds=60)
@@ -45,7 +47,7 @@ def build() -> LambdaFunction[Deliveries]:
             inbox=inbox,
             store=RequestTable(dynamodb.Table(settings.requests_table)),
             payloads=DataBucket(s3, settings.data_bucket),
-            streams=NoStreams(),
+            streams=StreamTable(dynamodb.Table(settings.streams_table)),
             callbacks=SqsCallbackQueue(sqs, settings.stage),
             states=FleetTable(registry_table),
             registry=registry,
@@ -93,6 +95,7 @@ def deliveries(parts: WorkerParts, inbox: DeliveredInbox) -> Deliveries:
         prepare=parts.prepare(),
         runner=parts.runner(),
         finish=parts.finish,
+        streams=parts.streams,
         heartbeat=parts.heartbeat(),
         counts=parts.counts,
         beat_seconds=parts.identity.intervals.beat_seconds,
@@ -101,7 +104,8 @@ def deliveries(parts: WorkerParts, inbox: DeliveredInbox) -> Deliveries:
 
 def answer(deliveries: Deliveries, event: Any, context: Any) -> Any:
     """Answer the requests that an event's messages are about."""
-    return reply_to_delivery(event, deliveries.answer)
+    seconds = context.get_remaining_time_in_millis() / 1e3
+    return reply_to_delivery(event, partial(deliveries.answer, seconds=seconds))
 
 
 def facts(event: Any, outcome: Any) -> dict[str, Any]:

@@ -24,8 +24,6 @@ from serval.requests.stream.piece import STREAMED_TASK, is_one_text
 from serval.requests.submit.handler_bodies import check_bodies, check_uploaded_bodies
 from serval.requests.submit.submission import Submission
 
-ON_LAMBDA = "the model runs on Lambda and the request is async"
-
 
 @dataclass(frozen=True, slots=True)
 class SubmissionChecks:
@@ -95,22 +93,31 @@ class SubmissionChecks:
         return self._why_whole(record) is None
 
     def _check_streams(self, record: ModelVersion) -> None:
-        """Refuse a stream of a version that answers only as a whole, or that runs where all do."""
+        """Refuse a stream of a version that answers async requests only as a whole."""
         if (why := self._why_whole(record)) is not None:
             raise UnsupportedFeature(why)
 
     def _why_whole(self, record: ModelVersion) -> str | None:
+        version = f"model {record.model!r} version {record.version}"
         if record.task != STREAMED_TASK and not record.has_openai_server:
             return (
-                f"model {record.model!r} version {record.version} has {record.task or 'no task'}: "
-                f"streams need the task {STREAMED_TASK!r}, or an inference server that speaks "
-                "OpenAI's API"
+                f"{version} has {record.task or 'no task'}: streams need the task "
+                f"{STREAMED_TASK!r}, or an inference server that speaks OpenAI's API"
+            )
+        if record.runtime == PIPELINE:
+            return (
+                f"{version} is a pipeline, whose answers to async requests come as a whole: "
+                f"'stream' of POST /models/{record.model} streams them"
             )
         fleet = self.fleets.by_name.get(self.find_fleet(record))
-        if fleet is not None and fleet.kind == "spot":
+        if fleet is None:
+            return f"{version} needs a fleet, and none has it" if record.on_fleet else None
+        if fleet.kind == "spot":
             return None
-        where = f"fleet {fleet.name!r} is of the kind {fleet.kind!r}" if fleet else ON_LAMBDA
-        return f"{where}, whose answers come as a whole: streams need a fleet of the kind 'spot'"
+        return (
+            f"fleet {fleet.name!r} is of the kind {fleet.kind!r}, whose answers come as a whole: "
+            "streams need a fleet of the kind 'spot', or a model on Lambda"
+        )
 
 
 def check_words(record: ModelVersion, inputs: Sequence[Tensor]) -> None:

@@ -7,39 +7,26 @@ finished as by a worker.
 """
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from dataclasses import dataclass, field, replace
 
-from serval.errors import UnsupportedFeature
+from serval.errors import InvalidInputs
 from serval.models.route import Track
 from serval.requests.inbox import Inbox, Message
-from serval.requests.stream.piece import StreamChunk
+from serval.worker.queue.batch import Batch
 from serval.worker.queue.finish import Finish
 from serval.worker.queue.heartbeat import Heartbeat
 from serval.worker.queue.held import Held, Holdings, WaitingMessages
-from serval.worker.queue.outcomes import WorkerCounts
+from serval.worker.queue.outcomes import Failed, GivenBack, Outcome, WorkerCounts
 from serval.worker.queue.prepare import Prepare
 from serval.worker.queue.run import Runner
 from serval.worker.queue.turns import Turn
+from serval.worker.streams.streams import Streams
+from serval.worker.streams.text import WorkerStream
 
-Event = Mapping[str, Any]
-
-
-class NoStreams:
-    """``StreamLog`` of a function that answers as a whole."""
-
-    def append(self, request_id: str, chunk: StreamChunk, expires: datetime) -> bool:
-        """Write nothing."""
-        return False
-
-    def read(self, request_id: str, after: int) -> Sequence[StreamChunk]:
-        """Refuse a stream, which was submitted when its model had a fleet."""
-        raise UnsupportedFeature(
-            f"request {request_id!r} is a stream, and its model runs on Lambda now: submit it again"
-        )
+END_SECONDS = 20.0
+"""Left of the function's time for the last token of a stream, and for what ends its attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +75,24 @@ class Deliveries:
     prepare: Prepare
     runner: Runner
     finish: Finish
+    streams: Streams
     heartbeat: Heartbeat
     counts: WorkerCounts
     beat_seconds: float
     """How often leases are extended."""
 
-    def answer(self, messages: Sequence[Message]) -> Sequence[Message]:
+    def answer(self, messages: Sequence[Message], seconds: float) -> Sequence[Message]:
         """Answer requests, and return the messages that are to be delivered again.
 
         The messages may be of several models. Those that a failure of this code leaves behind are
         hidden until the leases of their requests end.
+
+        Parameters
+        ----------
+        seconds
+            How long the function may take.
         """
+        until = self.prepare.monotonic() + seconds - END_SECONDS
         held = [Held(message, self.prepare.monotonic()) for message in messages]
         self.inbox.finished.clear()
         self.holdings.add(held)
@@ -107,22 +101,23 @@ class Deliveries:
         try:
             with self._beating():
                 while models := self.waiting.models():
-                    self._answer_some(models[0])
+                    self._answer_some(models[0], lambda: self.prepare.monotonic() >= until)
         finally:
+            self.streams.forget()
             for model in self.waiting.models():
                 self.waiting.take_all(model)
             self.holdings.settle((one, "leave") for one in held)
             self.counts.flush()
         return [one for one in messages if one.receipt not in self.inbox.finished]
 
-    def _answer_some(self, model: str) -> None:
+    def _answer_some(self, model: str, late: Callable[[], bool]) -> None:
         """Run the first of a model's messages, as many as share a run."""
         batch = self.prepare.prepare(Turn(model, 1, 0.0, 0, 0.0))
-        if batch is None:
-            return
-        ended = self.runner.run(batch)
-        self.counts.count_run(ended, self.runner.run_seconds)
-        self.finish.finish(ended)
+        for part in () if batch is None else separate_streams(batch):
+            ended = self.runner.run(part)
+            self.counts.count_run(ended, self.runner.run_seconds)
+            self.finish.finish(ended)
+            self.streams.write_out(late, out_of_time)
 
     @contextmanager
     def _beating(self) -> Iterator[None]:
@@ -141,3 +136,27 @@ class Deliveries:
         finally:
             ended.set()
             thread.join()
+
+
+def separate_streams(batch: Batch) -> Sequence[Batch]:
+    """Separate streams, so that none is open while a version is loaded.
+
+    A worker has them give memory back by the thread that writes them, and here is no other thread.
+    """
+    return [replace(batch, held=[one]) for one in batch.held] if batch.streams else [batch]
+
+
+def out_of_time(stream: WorkerStream) -> Outcome:
+    """Return what becomes of a stream when its function's time ends.
+
+    The next attempt goes through what is written as slowly as it was written. One that has written
+    less than it has found would be followed for ever by others that come no further.
+    """
+    if stream.written >= 2 * stream.held.logged:
+        return GivenBack()
+    return Failed(
+        InvalidInputs(
+            "the text takes longer to write than a function may run on Lambda, which is 15 minutes:"
+            " ask for fewer tokens, or run the model on a fleet"
+        )
+    )

@@ -53,6 +53,11 @@ class Held:
         return self.row
 
     @property
+    def logged(self) -> int:
+        """The number of the last piece that earlier attempts have written; 0: none."""
+        return self.chunks[-1].last if self.chunks else 0
+
+    @property
     def aim(self) -> Target:
         """The target, which must have been chosen."""
         if self.target is None:

@@ -48,7 +48,7 @@ OPEN_DAYS = 14
 class Streams:
     """Writes streams, each as a batch of its own, a piece of each in turn.
 
-    One thread calls ``work``; any may call the other methods.
+    One thread calls ``work`` or ``write_out``; any may call the other methods.
     """
 
     log: StreamLog
@@ -86,8 +86,7 @@ class Streams:
             If it cannot be written.
         """
         text = self.open(loaded, held)
-        logged = held.chunks[-1].last if held.chunks else 0
-        stream = WorkerStream(held, loaded.record.version, text, logged)
+        stream = WorkerStream(held, loaded.record.version, text, held.logged)
         if not stream.alone:
             with self._charge(stream):
                 stream.begin()
@@ -100,9 +99,24 @@ class Streams:
         while not stopping():
             with self.changed:
                 self.changed.wait_for(lambda: stopping() or self._streams, IDLE_SECONDS)
-            if not self.round():
-                with self.changed:
-                    self.changed.wait(PAUSE_SECONDS)
+            self._write_on()
+
+    def write_out(
+        self, late: Callable[[], bool], outcome: Callable[[WorkerStream], Outcome]
+    ) -> None:
+        """Write until all streams have ended; those for which it is too late get an outcome.
+
+        It is not too late for a text that only the log lacks.
+        """
+        while any(stream.ended or not late() for stream in self._streams):
+            self._write_on()
+        self._leave(outcome)
+        self._note_finished()
+
+    def forget(self) -> None:
+        """Forget what a failure has left behind: the leases end by themselves."""
+        with self.changed:
+            self._streams, self._finishing = [], []
 
     def round(self) -> bool:
         """Write a piece of each stream whose turn it is; return whether there was one."""
@@ -116,7 +130,10 @@ class Streams:
         return any(wrote)
 
     def make_room(self) -> None:
-        """Return all streams to their queues, and wait: another version needs the memory."""
+        """Return all streams to their queues, and wait: another version needs the memory.
+
+        The thread that writes does it, so it must be another one.
+        """
         with self.changed:
             self._leaving = True
             self.changed.notify_all()
@@ -124,14 +141,24 @@ class Streams:
 
     def give_back(self) -> None:
         """Append what all streams have written, and return them to their queues."""
+        self._leave(lambda _: GivenBack())
+
+    def _leave(self, outcome: Callable[[WorkerStream], Outcome]) -> None:
+        """Append what all streams have written, and end their attempts."""
         with self.changed:
             leaving, self._streams = self._streams, []
         list(self.pool.map(self._append_rest, leaving))
-        self.finish.give_back(stream.held for stream in leaving)
+        self.finish.finish([(stream.held, outcome(stream)) for stream in leaving])
         wait(self._finishing)
         with self.changed:
             self._leaving = False
             self.changed.notify_all()
+
+    def _write_on(self) -> None:
+        """Write a piece of each stream, or wait a moment for what there is to be done."""
+        if not self.round():
+            with self.changed:
+                self.changed.wait(PAUSE_SECONDS)
 
     def _take_turns(self) -> Sequence[WorkerStream]:
         """List the streams that are written now: all, but for those that wait to run alone."""

@@ -80,6 +80,11 @@ class WorkerStream:
         return len(self._waiting)
 
     @property
+    def written(self) -> int:
+        """How many pieces there are, in the log and before it."""
+        return self.logged + self.behind
+
+    @property
     def alone(self) -> bool:
         """Whether it runs without others: twice lost with its worker, it may be the reason."""
         return 1 < self.row.attempts >= self.row.max_attempts
