@@ -12,6 +12,7 @@ import pytest
 
 from serval.http import endpoints
 from serval.http.dispatch import Endpoint
+from serval.models.registry import Rollout
 from serval.openapi.document import document
 from serval.protocol.limits import RequestLimits, requests_mib
 from tests.fakes import batch_api, describe, inference, submission
@@ -96,6 +97,9 @@ class Stage:
         for bench in (self.requests, self.batch, self.describe):
             bench.grant(KEY)
         self.describe.registry.publish("floats", "1", "2")
+        begun = "2026-09-01T08:00:00+00:00"
+        rollout = Rollout("floats", "u1", "running", begun, begun, "2", step="canary", percent=10)
+        self.describe.registry.rolled_out.append(rollout)
         publish_sentiment(self.requests.edge, "vision")
         self.requests.time.meanwhile = self.work
         limits = RequestLimits.of_memory(requests_mib(1769) * 2**20)
