@@ -98,8 +98,10 @@ class Stage:
             bench.grant(KEY)
         self.describe.registry.publish("floats", "1", "2")
         begun = "2026-09-01T08:00:00+00:00"
-        rollout = Rollout("floats", "u1", "running", begun, begun, "2", step="canary", percent=10)
-        self.describe.registry.rolled_out = [rollout]
+        rollout = Rollout(
+            model="floats", rollout="u1", status="running", created=begun, updated=begun
+        )
+        self.describe.registry.rolled_out.append(rollout)
         publish_sentiment(self.requests.edge, "vision")
         self.requests.time.meanwhile = self.work
         limits = RequestLimits.of_memory(requests_mib(1769) * 2**20)
