@@ -25,6 +25,21 @@ IRIS = Signature(
 )
 
 
+STANDING = {
+    "model": "iris",
+    "stable": "1",
+    "version": "2",
+    "status": "running",
+    "step": "canary",
+    "percent": 10,
+    "paused": False,
+    "started": "2026-11-21T10:00:00.000Z",
+    "finished": None,
+    "reason": None,
+}
+"""A canary of the model ``iris``, as its callers are told of it."""
+
+
 def version_record(model: str, version: str, sign: Signature = IRIS) -> ModelVersion:
     return ModelVersion(
         model=model,

@@ -16,7 +16,7 @@ from serval.models.registry import Rollout
 from serval.models.route import Route
 from serval.models.statistics import TrackStatistics
 from serval.openapi.document import document
-from tests.fakes.describe import Bench
+from tests.fakes.describe import STANDING, Bench
 
 ROOT = Path(__file__).parents[2]
 KEY = "srv_c2VydmFsLWV4YW1wbGUta2V5LW9mLTI1Ni1iaXRzLS0"
@@ -295,19 +295,7 @@ def test_a_version_without_a_track_has_statistics_of_zero(bench: Bench) -> None:
 
 def test_a_rollout_is_told_as_it_stands(bench: Bench) -> None:
     bench.registry.routes["iris"] = Route("1", "2", 10, "u2")
-    standing = {
-        "model": "iris",
-        "stable": "1",
-        "version": "2",
-        "status": "running",
-        "step": "canary",
-        "percent": 10,
-        "paused": False,
-        "started": "2026-11-21T10:00:00.000Z",
-        "finished": None,
-        "reason": None,
-    }
-    assert get(bench, "/v2/models/iris/rollout") == (200, standing)
+    assert get(bench, "/v2/models/iris/rollout") == (200, STANDING)
 
 
 def test_a_rollout_is_read_where_statistics_are(bench: Bench) -> None:

@@ -9,31 +9,20 @@ from serval.client import Forbidden, Missing, ModelRollout, NotEnded
 from serval.client import documents as told
 from serval.models import registry
 from tests.fakes.client_server import ClientServer
+from tests.fakes.describe import STANDING
 from tests.unit.client.test_calls import Kind, both, replies
 
-DOCUMENT = {
-    "model": "iris",
-    "stable": "1",
-    "version": "2",
-    "status": "running",
-    "step": "canary",
-    "percent": 10,
-    "paused": False,
-    "started": "2026-11-21T10:00:00.000Z",
-    "finished": None,
-    "reason": None,
-}
 ENDED = {"step": "ended", "finished": "2026-11-21T11:00:00.000Z"}
 
 
 def rollout(headers: dict[str, str] | None = None, **more: object) -> httpx.Response:
-    return httpx.Response(200, json=DOCUMENT | more, headers=headers)
+    return httpx.Response(200, json=STANDING | more, headers=headers)
 
 
 @both
 def test_a_rollout_is_looked_at_once(kind: Kind) -> None:
     server = kind(replies(rollout(a_member_of_later="versions")))
-    assert server.client.rollout("my model") == ModelRollout(**DOCUMENT)
+    assert server.client.rollout("my model") == ModelRollout(**STANDING)
     assert server.seen == ["GET /stage/v2/models/my%20model/rollout"]
 
 
