@@ -74,6 +74,7 @@ def test_a_long_integer_arrives_as_it_was_sent(ready: Bench, datatype: str, body
         (2**63, f"{2**63} does not fit INT64"),
         (1.5, "1.5, an integer expected"),
         (1e300, "1e+300, an integer expected"),
+        (f"{LARGE}.0", f"'{LARGE}.0', an integer expected"),
         (None, "null, an integer expected"),
         (True, "true, a number expected"),
         ("1_0", "'1_0', a number expected"),
@@ -131,6 +132,15 @@ def test_an_only_line_of_csv_that_reads_like_names_is_called_that(
     answer = call(ready, "/endpoints/adder/invocations", line, content_type="text/csv")
     assert answer.status == 400
     assert "declare 'text/csv; header=absent' if that line is a row" in answer.json["Message"]
+
+
+def test_names_that_were_announced_need_a_row(ready: Bench) -> None:
+    """MLflow's CSV always has them, so there is nothing to declare."""
+    said = "the CSV has a line of names and none of cells"
+    assert score(ready, b"x_0,x_1", content_type="text/csv").json["message"] == said
+    declared = {"content_type": "text/csv;header=present"}
+    answer = call(ready, "/endpoints/adder/invocations", b"1,2", **declared)
+    assert answer.json["Message"] == said
 
 
 def test_lines_of_csv_are_written_as_they_can_be_read() -> None:

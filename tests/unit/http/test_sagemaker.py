@@ -100,6 +100,8 @@ def test_binary_tensors_that_json_asks_for_are_of_triton_s_type(
         ("application/json;q=0.1, text/csv", CSV),
         ("image/png, Text/CSV, */*;q=0.1", CSV),
         ("text/csv;q=much", CSV),
+        ("text/csv, application/json", CSV),
+        ("application/json, text/csv", JSON),
         ("*/*", JSON),
         ("image/png", JSON),
     ],

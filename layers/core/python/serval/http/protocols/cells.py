@@ -74,7 +74,7 @@ def _read_integer(spec: TensorSpec, index: int, cell: Any) -> int:
     if isinstance(cell, str) and INTEGER.fullmatch(cell):
         return int(cell)
     number = _read_number(spec, index, cell)
-    if not number.is_integer() or abs(number) > EXACT:
+    if not number.is_integer() or abs(number) >= EXACT:
         raise wrong_element(spec.name, spec.datatype, index, cell, "an integer")
     return int(number)
 

@@ -56,11 +56,6 @@ class Table:
         """Count the rows."""
         return len(self.cells)
 
-    @property
-    def members(self) -> int:
-        """Count the cells, each of which is a member of a record."""
-        return self.rows * len(self.columns)
-
     def to_lists(self) -> list[list[Any]]:
         """Return the cells as Python values, by rows.
 
@@ -121,7 +116,8 @@ def read_given(body: bytes, forms: Forms) -> Given:
     if alone is not None:
         with suppress(orjson.JSONDecodeError):
             table = read_records(RECORDS, orjson.loads(alone[1]))
-            if np.count_nonzero(np.frombuffer(body, np.uint8) == COLON) != 1 + table.members:
+            colons = np.count_nonzero(np.frombuffer(body, np.uint8) == COLON)
+            if colons != 1 + table.rows * len(table.columns):
                 refuse_repeated_members(json_object(body, forms.wanted)[RECORDS], table)
             return Given("table", table)
     return pick_given(json_object(body, forms.wanted), body, forms)

@@ -250,12 +250,12 @@ def _accept(call: HttpCall) -> str:
 
 
 def most_wanted(accept: str) -> str:
-    """Return which of the types that are written a caller wants most; JSON if none is named."""
-    weights = {JSON: 0.0}
+    """Return which of the types that are written a caller wants most; JSON if it wants none."""
+    weights: dict[str, float] = {}
     for part in accept.split(","):
         weight = 1.0
         with suppress(ValueError):
             weight = float(type_parameters(part).get("q", weight))
-        if (kind := media_type(part)) in (JSON, CSV, NPY):
+        if (kind := media_type(part)) in (JSON, CSV, NPY) and weight > 0:
             weights[kind] = weight
-    return max(weights, key=weights.__getitem__)
+    return max(weights, key=weights.__getitem__, default=JSON)

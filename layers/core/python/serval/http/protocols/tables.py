@@ -14,6 +14,7 @@ from serval.batch.input.columns import ColumnChoice, match_columns
 from serval.errors import BatchRefused, InvalidInputs
 from serval.http.protocols.cells import EXACT, NUMBERS, fit_array, is_number, read_column
 from serval.http.protocols.given import Table, refuse_repeated_columns
+from serval.http.refusals import CSV
 from serval.inference.loaded import Loaded
 from serval.models.signature import TensorSpec
 from serval.models.tensor import DATATYPES, NON_FINITE, Array, Tensor
@@ -179,10 +180,8 @@ def read_csv_table(body: bytes, loaded: Loaded, *, has_header: bool | None) -> T
             return Table(list(map(str, range(len(lines[0])))), False, lines)
     first, _, rest = body.partition(b"\n")
     if not rest.strip():
-        raise InvalidInputs(
-            "the CSV has a line of names and none of cells: declare 'text/csv; header=absent' if "
-            "that line is a row"
-        )
+        remedy = "" if has_header else f": declare '{CSV}; header=absent' if that line is a row"
+        raise InvalidInputs(f"the CSV has a line of names and none of cells{remedy}")
     names = [name.strip() for name in read_csv(first, numeric=False)[0]]
     lines = read_csv(rest, numeric=numeric, skipped=1)
     if len(lines[0]) != len(names):
