@@ -209,7 +209,9 @@ class BundleUpload:
 
 def changed_file(path: Path) -> CommandFailed:
     """Make the failure of a file that is not what was hashed."""
-    return CommandFailed(f"{path} has changed since it was hashed: push it when nobody writes it")
+    return CommandFailed(
+        f"{path} has changed since it was hashed: push it again once nothing writes to it"
+    )
 
 
 def new_upload_id(clock: Clock = utc_now) -> str:

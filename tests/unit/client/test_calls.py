@@ -169,6 +169,21 @@ def test_numbers_of_numpy_and_a_version_s_number_go_as_people_have_them() -> Non
     assert sent == {"table": {"age": [31, 40], "height": [1.5, None]}}
 
 
+def test_an_affinity_may_be_a_number_too() -> None:
+    server = ClientServer(replies(httpx.Response(200, json=["yes"])))
+    user: Any = 42
+    server.client.call("reviews", "good", affinity=user)
+    assert server.calls[0].headers["serval-affinity"] == "42"
+
+
+@pytest.mark.parametrize("content", [b'{"n": 1}\n{"n": 2}\n', b""])
+def test_what_is_not_one_json_value_is_content_alone(content: bytes) -> None:
+    headers = {"content-type": "application/x-ndjson"}
+    server = ClientServer(replies(httpx.Response(200, content=content, headers=headers)))
+    answer = server.client.call("boxed", b"body")
+    assert (answer.value, answer.content) == (None, content)
+
+
 def test_rows_go_as_columns_and_sound_comes_as_bytes() -> None:
     wave = httpx.Response(200, content=b"RIFF", headers={"content-type": "audio/wav"})
     server = ClientServer(lambda _: wave)
@@ -182,11 +197,13 @@ def test_rows_go_as_columns_and_sound_comes_as_bytes() -> None:
         server.client.call("customers", "x", rows=[{"a": 1}])
 
 
-def test_a_missing_cell_goes_as_null() -> None:
+def test_a_missing_cell_goes_as_null_and_an_infinite_one_by_its_name() -> None:
     server = ClientServer(lambda _: httpx.Response(200, json=[]))
     rows = [{"age": math.nan, "sex": "f"}, {"age": 40.0, "sex": math.nan}]
     server.client.call("titanic", rows=rows)
     assert server.calls[0].content == b'{"table": {"age": [null, 40.0], "sex": ["f", null]}}'
+    server.client.call("titanic", rows={"age": [math.inf, np.float32("-inf")]})
+    assert server.calls[1].content == b'{"table": {"age": ["Infinity", "-Infinity"]}}'
     [args] = call_request("tabular-regression", None, rows, None)["inputs"]
     assert args["data"] == ['{"age": null, "sex": "f"}', '{"age": 40.0, "sex": null}']
 
@@ -259,7 +276,7 @@ def test_a_reply_that_cannot_be_read_is_no_reply(kind: Kind) -> None:
         return httpx.Response(200, headers=headers, stream=httpx.ByteStream(b"cut"))
 
     server = kind(answer)
-    with pytest.raises(NoReply, match=r"http://api/stage does not answer: .*header"):
+    with pytest.raises(NoReply, match=r"http://api/stage: the reply cannot be decomp.*header"):
         server.client.models()
     assert len(server.calls) == 4
 
@@ -267,7 +284,7 @@ def test_a_reply_that_cannot_be_read_is_no_reply(kind: Kind) -> None:
 def test_an_affinity_that_no_header_can_carry_is_refused_before_it_is_sent() -> None:
     server = ClientServer(iris)
     for call in (server.client.infer, server.client.call):
-        with pytest.raises(InvalidInput, match="serval-affinity: 'müller' given, ASCII expected"):
+        with pytest.raises(InvalidInput, match="serval-affinity: 'müller' given, printable ASCII"):
             call("iris", [1, 2], affinity="müller")
 
 

@@ -55,6 +55,15 @@ def test_lists_with_numbers_that_json_lacks_are_read_as_arrays_are(submitted: bo
         assert np.array_equal(sent.array.ravel(), np.array(given), equal_nan=True)
 
 
+@pytest.mark.parametrize("submitted", [False, True])
+def test_numbers_of_numpy_in_lists_are_read_as_numbers(submitted: bool) -> None:
+    rows = [[np.float32(1.5), np.float64(2)], np.array([3, np.inf])]
+    for data in (rows, [one for row in rows for one in row]):
+        request = {"inputs": [tensor("FP32", [2, 2], data)]}
+        [sent] = read(as_json(request) or {} if submitted else request, "FP32", (-1, 2)).inputs
+        assert sent.array.tolist() == [[1.5, 2], [3, math.inf]]
+
+
 def test_an_image_is_sent_as_bytes_and_compressed() -> None:
     image = np.linspace(0, 1, 256, dtype=np.float32).repeat(640 * 640 * 3 // 256)
     request = {"inputs": [tensor("FP32", [1, 3, 640, 640], image.tolist())]}

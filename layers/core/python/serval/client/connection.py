@@ -57,6 +57,8 @@ class StageAddress:
         if isinstance(error, httpx.TimeoutException):
             reason = f"{place} did not answer within {self.timeout_seconds:g} s"
             return NoReply(reason, slow=True)
+        if isinstance(error, httpx.DecodingError):
+            return NoReply(f"{place}: the reply cannot be decompressed: {error}")
         unsent = isinstance(error, httpx.ConnectError)
         return NoReply(f"{place} does not answer: {error}", unsent=unsent)
 

@@ -136,7 +136,7 @@ class CallAnswer:
     """What a model answered in the words of its task, or its handler."""
 
     value: Any
-    """JSON as Python has it; None if the answer is a file, such as sound."""
+    """JSON as Python has it; None if the answer is something else, such as sound."""
     content: bytes
     """As it came."""
     content_type: str

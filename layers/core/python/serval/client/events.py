@@ -27,7 +27,7 @@ AGAIN_SECONDS = 1.0
 
 
 class StreamLost(CallFailed):
-    """A stream cannot be followed: connections broke off, or the stage says why."""
+    """A stream cannot be followed: connections broke off, it is none, or the stage says why."""
 
 
 @dataclass(slots=True)
@@ -106,8 +106,8 @@ class EventFlows(Asking):
         Raises
         ------
         StreamLost
-            If connections broke off several times in a row without bringing anything, or an event
-            says that the stream cannot be followed.
+            If connections broke off several times in a row without bringing anything, what
+            answers is no stream, or an event says that the stream cannot be followed.
         CallFailed
             If the stage refuses the stream.
         """

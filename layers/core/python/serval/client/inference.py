@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import quote
@@ -169,16 +170,19 @@ def model_path(model: str, version: str | None) -> str:
 
 
 def optional(name: str, value: str | None) -> dict[str, str]:
-    """Return a header, or none.
+    """Return a header, or none; a value given as a number is its text.
 
     Raises
     ------
     InvalidInput
         If no header can carry the value.
     """
-    if value is not None and not (value.isascii() and value.isprintable()):
-        raise InvalidInput(f"{name}: {value!r} given, ASCII expected")
-    return {} if value is None else {name: value}
+    if value is None:
+        return {}
+    text = str(value)
+    if not (text.isascii() and text.isprintable()):
+        raise InvalidInput(f"{name}: {text!r} given, printable ASCII expected")
+    return {name: text}
 
 
 def has_arrays(request: Mapping[str, Any]) -> bool:
@@ -196,8 +200,12 @@ def read_call(reply: Reply) -> CallAnswer:
 def answer_of(
     content: bytes, content_type: str, version: str, headers: Mapping[str, str]
 ) -> CallAnswer:
-    """Build an answer, parsed if it is JSON."""
-    value = json.loads(content) if "json" in content_type else None
+    """Build an answer, whose value is that of its JSON if it is called so, and is."""
+    value = None
+    if "json" in content_type:
+        # Handlers and containers also send lines of JSON, or nothing.
+        with suppress(ValueError):
+            value = json.loads(content)
     return CallAnswer(value, content, content_type, version, headers)
 
 

@@ -14,7 +14,7 @@ from serval.client.inference_request import has_bytes, is_array
 from serval.client.reading import ASK_SECONDS, request_path
 from serval.client.steps import Call, Flow, Item, ItemFlow
 from serval.client.task_bodies import Rows, call_request
-from serval.client.wire import BINARY_ONLY, HEADER, encode_request, spell
+from serval.client.wire import BINARY_ONLY, HEADER, encode_request, plain_data
 
 INSIDE_BYTES = 5_000_000
 """Longest request that goes inside a call; a longer one is uploaded. The API's limit is 5.5 MB."""
@@ -207,6 +207,6 @@ def as_json(request: dict[str, Any]) -> dict[str, Any] | None:
             return None
         if is_array(data) and data.size * 2 > INSIDE_BYTES:
             return None
-        inputs.append({**tensor, "data": spell(data)} if "data" in tensor else tensor)
+        inputs.append({**tensor, "data": plain_data(data)} if "data" in tensor else tensor)
     found = {**request, "inputs": inputs}
     return found if len(Call.with_json("PUT", "/", found).content or b"") <= INSIDE_BYTES else None

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from serval.client.wire import spell
 from serval.models.task_signature import NAMES, PARAMETERS, TAKES
 
 BINARY, JSON = "application/octet-stream", "application/json"
@@ -131,6 +132,5 @@ def columns_of(rows: Rows) -> dict[str, list[Any]]:
 
 def cell_of(value: Any) -> Any:
     """Return a cell as JSON can have it; a number of numpy, as frames have them, is Python's."""
-    if hasattr(value, "item"):
-        value = value.item()
-    return None if isinstance(value, float) and math.isnan(value) else value
+    cell = value.item() if hasattr(value, "item") else value
+    return None if isinstance(cell, float) and math.isnan(cell) else spell(cell)

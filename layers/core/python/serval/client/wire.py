@@ -46,7 +46,7 @@ def encode_request(
             tensor = kept | {"parameters": {**tensor.get("parameters", {}), SIZE: len(raw)}}
             tail.append(raw)
         elif "data" in tensor:
-            tensor = {**tensor, "data": spell(tensor["data"])}
+            tensor = {**tensor, "data": plain_data(tensor["data"])}
         inputs.append(tensor)
     asked = dict(request) | {"inputs": inputs}
     if "outputs" not in request and NUMPY:
@@ -94,15 +94,20 @@ def pack_bytes(elements: list[bytes]) -> bytes:
     return b"".join(len(one).to_bytes(4, "little") + one for one in elements)
 
 
-def spell(data: Any) -> Any:
-    """Spell the numbers that JSON lacks, as Serval's JSON does; an array becomes a flat list."""
-    if is_array(data):
-        data = flatten(data)
-    if isinstance(data, list | tuple):
-        return [spell(one) for one in data]
-    if isinstance(data, float) and not math.isfinite(data):
-        return str(data).replace("nan", "NaN").replace("inf", "Infinity")
-    return data
+def plain_data(data: Any) -> Any:
+    """Return a tensor's data as JSON can have it; an array becomes a flat list."""
+    return spell(flatten(data) if is_array(data) else data)
+
+
+def spell(value: Any) -> Any:
+    """Spell the numbers that JSON lacks, as Serval's JSON does, and those of numpy as Python's."""
+    if isinstance(value, list | tuple):
+        return [spell(one) for one in value]
+    if isinstance(value, float):
+        if math.isfinite(value):
+            return value
+        return str(value).replace("nan", "NaN").replace("inf", "Infinity")
+    return spell(value.tolist()) if is_array(value) else value
 
 
 def decode_response(body: bytes, header_length: str | None) -> dict[str, Any]:
