@@ -255,6 +255,34 @@ def test_a_text_that_no_attempt_brings_further_is_refused_with_what_to_do(
     assert light.world.inbox.queues[MODEL] == []
 
 
+def test_a_text_that_does_not_begin_in_time_is_refused_too(light: WritingLight) -> None:
+    def open_slowly(loaded: Loaded, held: Held) -> StreamedText:
+        light.world.clock.pass_seconds(SECONDS - END_SECONDS)
+        return light.open(loaded, held)
+
+    environment, made = light.environment(), light.submit(**LOTS)
+    environment.streams.open = open_slowly
+    assert light.deliver(environment, MODEL) == []
+    assert (light.world.row(made).status, light.written) == ("failed", [])
+
+
+def test_what_comes_with_a_text_that_takes_all_the_time_is_left_to_the_next_function(
+    light: WritingLight,
+) -> None:
+    environment, ids = light.environment(), [light.submit(**LOTS) for _ in range(2)]
+    ids.append(light.submit("", **LOTS))
+    for delivery in range(1, 3):
+        let_time_go(light, at=5)
+        light.written.clear()
+        assert light.deliver(environment, MODEL) == ids
+        assert light.written == [1, 2, 3, 4, 5], delivery
+        rows = [light.world.row(one) for one in ids]
+        assert [(row.status, row.attempts) for row in rows] == [("queued", 0)] * 3
+    light.before = lambda number: None
+    assert light.deliver(environment, MODEL) == []
+    assert [light.world.row(one).status for one in ids] == ["succeeded"] * 3
+
+
 def test_a_text_that_ends_as_the_time_does_is_an_answer(light: WritingLight) -> None:
     environment, made = light.environment(), light.submit(**LOTS)
     let_time_go(light, at=TOKENS)

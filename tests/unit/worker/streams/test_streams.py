@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from serval.inference.loaded import Loaded
-from serval.requests.stream.piece import UNKNOWN, Piece, StreamChunk
+from serval.requests.stream.piece import Piece, StreamChunk
 from serval.worker.queue.held import Held
-from serval.worker.streams.text import APPEND_SECONDS, StreamedText, logged_tokens
+from serval.worker.streams.text import APPEND_SECONDS, MOST_IN_CHUNK, StreamedText, logged_tokens
 from tests.fakes.streams import ScriptedText
 from tests.fakes.worker import LEASE, Stepped, World
 
@@ -310,6 +310,21 @@ def test_what_breaks_a_search_is_charged_to_it_alone(world: World, writer: Strea
     assert "ZeroDivisionError: no beam is left" in (row.error or "")
 
 
+def test_all_that_is_written_is_logged_when_a_worker_stops(
+    world: World, writer: StreamingWorker
+) -> None:
+    """More than a chunk takes, after a while in which nothing could be logged."""
+    writer.length = written = 3 * MOST_IN_CHUNK
+    world.submit("s1", stream=True)
+    writer.take()
+    world.streams.failing = True
+    writer.write(written - 1)
+    world.streams.failing = False
+    writer.stop()
+    numbers = [piece.number for one in world.streams.read("s1", 0) for piece in one.pieces]
+    assert numbers == list(range(1, written))
+
+
 def test_streams_take_the_places_of_messages(world: World, writer: StreamingWorker) -> None:
     world.registry.batching = {"max_wait_ms": 0, "max_batch_size": 2}
     world.registry.add("textgen", "2")
@@ -347,52 +362,3 @@ def test_a_stream_that_another_worker_wrote_to_goes_on_from_there(
     writer.take()
     writer.finish()
     assert_whole(world, "s1")
-
-
-def served(world: World, *versions: str) -> None:
-    """Let an inference server hold versions; the last one is the stable one."""
-    for version in versions:
-        world.registry.add("textgen", version)
-        record = world.registry.records["textgen", version]
-        world.registry.records["textgen", version] = replace(record, runtime="http")
-
-
-@pytest.mark.parametrize("pinned", [None, "1"])
-def test_a_text_whose_version_no_server_holds_any_more_fails_and_nobody_asked_wrongly(
-    world: World, writer: StreamingWorker, pinned: str | None
-) -> None:
-    served(world, "1")
-    world.submit("s1", stream=True, wanted=pinned)
-    writer.take()
-    writer.write(5)
-    writer.stop()
-    served(world, "2")
-    start(world, "w2").take()
-    row = world.row("s1")
-    assert (row.status, row.refused) == ("failed", False)
-    assert "'textgen' version '1' failed: it began this text, and its inference" in (
-        row.error or ""
-    )
-    assert "holds version 2 by now: ask again" in (row.error or "")
-    assert world.inbox.dead == [("textgen", "s1", row.error)]
-
-
-def test_a_stream_without_text_is_written_by_the_version_that_a_server_holds(
-    world: World, writer: StreamingWorker
-) -> None:
-    served(world, "1")
-    world.submit("s1", stream=True)
-    world.streams.append(
-        "s1", StreamChunk(1, "1", (Piece(number=1, id=UNKNOWN, text=""),)), world.clock()
-    )
-    row = world.row("s1")
-    world.store.save(row, replace(row, attempt=1, attempts=1, version="1"))
-    served(world, "2")
-    other = start(world, "w2")
-    other.take()
-    other.write(3)
-    other.stop()
-    third = start(world, "w3")
-    third.take()
-    third.finish()
-    assert (world.row("s1").status, world.row("s1").version) == ("succeeded", "2")

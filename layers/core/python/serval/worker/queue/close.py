@@ -77,7 +77,7 @@ class Close:
         """Close an attempt as its caller wished."""
         return self._fate(one, self.end_attempt.cancel(one.known, self._is_current(one)))
 
-    def refuse(self, one: Held, error: ServalError) -> Fate:
+    def fail_unbegun(self, one: Held, error: ServalError) -> Fate:
         """Close a request that has not begun with why no attempt could answer it."""
         if fault_of(error) == "caller":
             closed = self.end_attempt.refuse(one.known, str(error), kind_of(error))

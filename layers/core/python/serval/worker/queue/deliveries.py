@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from serval.errors import InvalidInputs
 from serval.models.route import Track
@@ -93,6 +94,7 @@ class Deliveries:
             How long the function may take.
         """
         until = self.prepare.monotonic() + seconds - END_SECONDS
+        outcome = partial(out_of_time, alone=len(messages) == 1)
         held = [Held(message, self.prepare.monotonic()) for message in messages]
         self.inbox.finished.clear()
         self.holdings.add(held)
@@ -101,7 +103,9 @@ class Deliveries:
         try:
             with self._beating():
                 while models := self.waiting.models():
-                    self._answer_some(models[0], lambda: self.prepare.monotonic() >= until)
+                    self._answer_some(
+                        models[0], lambda: self.prepare.monotonic() >= until, outcome
+                    )
         finally:
             self.streams.forget()
             for model in self.waiting.models():
@@ -110,14 +114,19 @@ class Deliveries:
             self.counts.flush()
         return [one for one in messages if one.receipt not in self.inbox.finished]
 
-    def _answer_some(self, model: str, late: Callable[[], bool]) -> None:
-        """Run the first of a model's messages, as many as share a run."""
+    def _answer_some(
+        self, model: str, late: Callable[[], bool], outcome: Callable[[WorkerStream], Outcome]
+    ) -> None:
+        """Run the first of a model's messages, as many as share a run, unless it is too late."""
         batch = self.prepare.prepare(Turn(model, 1, 0.0, 0, 0.0))
         for part in () if batch is None else separate_streams(batch):
+            if late():
+                self.finish.give_back(part.held)
+                continue
             ended = self.runner.run(part)
             self.counts.count_run(ended, self.runner.run_seconds)
             self.finish.finish(ended)
-            self.streams.write_out(late, out_of_time)
+            self.streams.write_out(late, outcome)
 
     @contextmanager
     def _beating(self) -> Iterator[None]:
@@ -139,20 +148,25 @@ class Deliveries:
 
 
 def separate_streams(batch: Batch) -> Sequence[Batch]:
-    """Separate streams, so that none is open while a version is loaded.
+    """Separate streams, so that each has ended before a version is loaded for the next one.
 
-    A worker has them give memory back by the thread that writes them, and here is no other thread.
+    Open ones would have to make room for it, which a thread of their own does on a worker.
     """
     return [replace(batch, held=[one]) for one in batch.held] if batch.streams else [batch]
 
 
-def out_of_time(stream: WorkerStream) -> Outcome:
-    """Return what becomes of a stream when its function's time ends.
+def out_of_time(stream: WorkerStream, *, alone: bool) -> Outcome:
+    """Return what becomes of a stream that has not ended when its function's time does.
 
-    The next attempt goes through what is written as slowly as it was written. One that has written
-    less than it has found would be followed for ever by others that come no further.
+    The next attempt goes through all tokens from the first, as slowly as they were written. So if
+    this one has written no more than it had to go through, the next ones would not, either.
+
+    Parameters
+    ----------
+    alone
+        Whether the function did nothing else; if it did, the stream had less than the whole time.
     """
-    if stream.written >= 2 * stream.held.logged:
+    if not alone or stream.written > 2 * stream.held.logged:
         return GivenBack()
     return Failed(
         InvalidInputs(

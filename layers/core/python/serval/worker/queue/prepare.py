@@ -118,7 +118,7 @@ class Prepare:
             fetch_body(one, self.payloads)
             fetch_chunks(one, self.streams)
         except ServalError as error:
-            return self.close.refuse(one, error)
+            return self.close.fail_unbegun(one, error)
         return None
 
     def _read(self, one: Held) -> Fate | None:
@@ -130,7 +130,7 @@ class Prepare:
         except self.retries.errors:
             raise
         except ServalError as error:
-            return self.close.refuse(one, error)
+            return self.close.fail_unbegun(one, error)
         except Exception as error:
             # What breaks the reading of one request is charged to it, as what breaks its run is.
             if one.target is None:

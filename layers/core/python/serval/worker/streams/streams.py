@@ -155,7 +155,7 @@ class Streams:
             self.changed.notify_all()
 
     def _write_on(self) -> None:
-        """Write a piece of each stream, or wait a moment for what there is to be done."""
+        """Write a piece of each stream; if there was none to write, wait a moment for the logs."""
         if not self.round():
             with self.changed:
                 self.changed.wait(PAUSE_SECONDS)
@@ -264,10 +264,14 @@ class Streams:
     def _append_rest(self, stream: WorkerStream) -> None:
         """Append what a stream has written; what fails is written again by the next attempt."""
         try:
-            if stream.appending is not None and stream.appending.result():
+            if stream.appending is not None:
+                if not stream.appending.result():
+                    return  # Another writer was first.
                 stream.note_appended()
-            if stream.behind:
-                self.log.append(stream.row.id, stream.take_chunk(), self._expires(stream))
+            while stream.behind and self.log.append(
+                stream.row.id, stream.take_chunk(), self._expires(stream)
+            ):
+                stream.note_appended()
         except self.retries.errors as error:
             self.retries.warn(f"appending to {stream.row.id}", error)
 

@@ -81,7 +81,7 @@ class WorkerStream:
 
     @property
     def written(self) -> int:
-        """How many pieces there are, in the log and before it."""
+        """How many pieces there are, with those that the log lacks."""
         return self.logged + self.behind
 
     @property
