@@ -85,7 +85,7 @@ class NotSucceeded(CallFailed):
 
 
 class NotEnded(CallFailed):
-    """An async request, a batch job or a rollout has not ended within the time that was given."""
+    """An async request, a batch job or a rollout has not ended, or not within a time limit."""
 
 
 BY_STATUS: Mapping[int, type[RefusedCall]] = {

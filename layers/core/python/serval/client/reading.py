@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 
 from serval.client.asking import Asking, pause_within
 from serval.client.documents import ENDED, Answer, RequestDocument
-from serval.client.failures import Forbidden, NotSucceeded, retry_after_seconds
+from serval.client.failures import Forbidden, NotEnded, NotSucceeded, retry_after_seconds
 from serval.client.steps import Call, Flow, Item, ItemFlow, Pause, Reply
 from serval.client.wire import decode_response, output_value
 
@@ -89,8 +89,12 @@ class RequestReading(Asking):
         Raises
         ------
         NotSucceeded
-            If it failed or was cancelled, or has not ended.
+            If it failed or was cancelled.
+        NotEnded
+            If it has not ended.
         """
+        if document["status"] not in ENDED:
+            raise NotEnded(f"request {document['id']} is {document['status']}, and goes on")
         if document["status"] != "succeeded":
             raise NotSucceeded("request", document)
         response = document.get("response")

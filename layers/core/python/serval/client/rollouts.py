@@ -53,7 +53,7 @@ class RolloutFlows(Asking):
                 return found
             pause = retry_after_seconds(reply) or LOOK_SECONDS
             at = f"{found.step} at {found.percent} %" if found.percent else found.step
-            over = f"the rollout of {model} is {at}, and goes on"
+            over = f"the rollout of {model} goes on: {at}"
             left = yield from pause_within(left, pause, over)
 
     def _look(self, model: str, *, follows: bool) -> Flow[tuple[ModelRollout, Reply]]:
