@@ -264,9 +264,7 @@ class Streams:
     def _append_rest(self, stream: WorkerStream) -> None:
         """Append what a stream has written; what fails is written again by the next attempt."""
         try:
-            if stream.appending is not None:
-                if not stream.appending.result():
-                    return  # Another writer was first.
+            if stream.appending is not None and stream.appending.result():
                 stream.note_appended()
             while stream.behind and self.log.append(
                 stream.row.id, stream.take_chunk(), self._expires(stream)
