@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from serval.inference.loaded import Loaded
+from serval.models.tensor import Tensor
 from serval.requests.stream.piece import Piece, StreamChunk
 from serval.worker.queue.held import Held
 from serval.worker.streams.text import APPEND_SECONDS, MOST_IN_CHUNK, StreamedText, logged_tokens
@@ -308,6 +309,30 @@ def test_what_breaks_a_search_is_charged_to_it_alone(world: World, writer: Strea
     row = world.row("s2")
     assert (row.status, row.attempts) == ("queued", 1)
     assert "ZeroDivisionError: no beam is left" in (row.error or "")
+
+
+class UnansweredText(ScriptedText):
+    """A text that is written, and whose answer cannot be made of it."""
+
+    def outputs(self) -> list[Tensor]:
+        raise UnicodeError("half a character")
+
+
+def test_what_breaks_an_answer_is_charged_to_it_alone(
+    world: World, writer: StreamingWorker
+) -> None:
+    def open_text(loaded: Loaded, held: Held) -> StreamedText:
+        kind = UnansweredText if held.known.id == "s2" else ScriptedText
+        return kind(held.known.id, writer.length)
+
+    writer.stepped.worker.streams.open = open_text
+    world.submit("s1", "s2", stream=True)
+    writer.take()
+    writer.finish()
+    assert_whole(world, "s1")
+    row = world.row("s2")
+    assert (row.status, row.attempts) == ("queued", 1)
+    assert "UnicodeError: half a character" in (row.error or "")
 
 
 def test_all_that_is_written_is_logged_when_a_worker_stops(

@@ -103,9 +103,7 @@ class Deliveries:
         try:
             with self._beating():
                 while models := self.waiting.models():
-                    self._answer_some(
-                        models[0], lambda: self.prepare.monotonic() >= until, outcome
-                    )
+                    self._answer_some(models[0], lambda: self.prepare.monotonic() >= until, outcome)
         finally:
             self.streams.forget()
             for model in self.waiting.models():

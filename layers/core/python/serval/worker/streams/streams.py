@@ -12,6 +12,7 @@ from serval.clock import Clock
 from serval.errors import InferenceFailed, ServalError
 from serval.faults import fault_of
 from serval.inference.loaded import Loaded
+from serval.models.tensor import Tensor
 from serval.requests.ports import RequestStore
 from serval.requests.stream.log import StreamLog
 from serval.worker.program.faults import RETRY_SECONDS, Retries
@@ -174,7 +175,7 @@ class Streams:
             return False
         wrote = False
         if not stream.ended and stream.behind < MOST_BEHIND and stream.text.ready():
-            if (outcome := self._write(stream)) is not None:
+            if (outcome := self._try(stream, stream.write)) is not None:
                 self._end(stream, outcome)
                 return False
             wrote = True
@@ -206,11 +207,11 @@ class Streams:
         stream.note_appended()
         return None
 
-    def _write(self, stream: WorkerStream) -> Outcome | None:
-        """Write a piece; return the outcome of a stream that cannot go on."""
+    def _try(self, stream: WorkerStream, work: Callable[[], object]) -> Outcome | None:
+        """Do some of a stream's work; return the outcome of a stream that cannot go on."""
         try:
             with self._charge(stream):
-                stream.write()
+                work()
         except ServalError as error:
             return GivenBack(RETRY_SECONDS) if fault_of(error) == "stage" else Failed(error)
         return None
@@ -255,8 +256,10 @@ class Streams:
             finished.result()
 
     def _finish(self, stream: WorkerStream, outcome: Outcome | None) -> None:
+        outputs: list[Tensor] = []
         if outcome is None:
-            outcome = Answered(stream.text.outputs(), stream.run_seconds * 1e3)
+            outcome = self._try(stream, lambda: outputs.extend(stream.text.outputs()))
+        outcome = outcome or Answered(outputs, stream.run_seconds * 1e3)
         ended = [(stream.held, outcome)]
         self.counts.count_run(ended, stream.run_seconds)
         self.finish.finish(ended)
