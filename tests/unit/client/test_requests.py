@@ -101,14 +101,14 @@ def test_a_request_that_failed_says_why() -> None:
 
 def test_a_request_without_a_reason_has_none_in_its_exception() -> None:
     client = ClientServer(lambda _: document("cancelled")).client
-    with pytest.raises(NotSucceeded, match="^request r1 is cancelled$"):
+    with pytest.raises(NotSucceeded, match=r"^request r1 is cancelled$"):
         client.result(client.request("r1"))
 
 
 @both
 def test_a_request_that_has_not_ended_has_no_result(kind: Kind) -> None:
     client = kind(lambda _: document("running")).client
-    with pytest.raises(NotEnded, match="^request r1 is running, and goes on$"):
+    with pytest.raises(NotEnded, match=r"^request r1 is running, and goes on$"):
         client.result(client.request("r1"))
 
 
