@@ -20,6 +20,7 @@ KEPT = {
     "bootstrap/realtime/stream.fleet_calls": "the environment's settings",
     "worker/program/threads.Threads._threads": "name of the thread",
     # What is immutable once it is there.
+    "http/protocols/choose.import_protocol": "name of the protocol's module",
     "http/protocols/tables.find_columns": "the inputs, their features, the columns, whether named",
     "aws/sqs/queue_batches.QueueUrls.found": "name of the queue",
     "batch/shard/work.ShardWork.layouts": "job and attempt; a retry keeps the plan",

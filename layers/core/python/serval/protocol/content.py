@@ -31,6 +31,8 @@ def media_type(content_type: str) -> str:
 
 def type_parameters(content_type: str) -> dict[str, str]:
     """Return the parameters of a type in a header, without quotes and in lower case."""
+    if ";" not in content_type:
+        return {}
     named = (part.partition("=") for part in content_type.lower().split(";")[1:])
     return {name.strip(): value.strip().strip('"') for name, _, value in named}
 

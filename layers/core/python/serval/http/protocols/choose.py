@@ -3,6 +3,7 @@
 A protocol is imported by the first call that speaks it, so that plain tensors pay for no other.
 """
 
+from functools import cache
 from importlib import import_module
 from typing import cast
 
@@ -29,6 +30,12 @@ def choose_protocol(path: str) -> WireProtocol:
         return v2
     if is_openai(path):
         name = "openai"
+    return import_protocol(name)
+
+
+@cache
+def import_protocol(name: str) -> WireProtocol:
+    """Import a protocol's module; the import system takes longer to find it again."""
     return cast(WireProtocol, import_module(f"serval.http.protocols.{name}"))
 
 

@@ -251,6 +251,8 @@ def _accept(call: HttpCall) -> str:
 
 def most_wanted(accept: str) -> str:
     """Return which of the types that are written a caller wants most; JSON if it wants none."""
+    if not accept:
+        return JSON
     weights: dict[str, float] = {}
     for part in accept.split(","):
         weight = 1.0
