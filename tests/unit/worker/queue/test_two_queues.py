@@ -232,3 +232,23 @@ def test_a_deploy_that_takes_the_second_machine_away_costs_no_request_and_blames
     only.worker.counts.flush()
     assert {one["Track"] for one in world.metrics()} == {"stable"}
     assert not any(world.inbox.queues.values())
+
+
+def test_a_request_whose_candidate_gives_way_to_another_on_an_only_machine_is_not_charged(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path, models=(SPLIT,))
+    publish(world)
+    world.registry.routes[SPLIT] = Route("1", "3", 50, "r1")
+    only = start(world, "w1")
+    world.submit(*(f"r{number}" for number in range(10)), payload=row_of(1.0))
+    only.fetch()
+    only.prepare()
+    world.registry.routes[SPLIT] = Route("1", "2", 100, "r2")
+    world.clock.pass_seconds(ROUTE_SECONDS + 1)
+    while any(world.inbox.queues.values()):
+        only.work()
+        world.clock.pass_seconds(LEASE.total_seconds() + 1)
+
+    rows = [world.row(f"r{number}") for number in range(10)]
+    assert {(row.status, row.attempts) for row in rows} == {("succeeded", 1)}

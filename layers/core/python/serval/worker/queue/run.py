@@ -193,7 +193,10 @@ class Runner:
         except self.retries.errors as error:
             self.retries.warn("turning to the stable version", error)
             return GivenBack(RETRY_SECONDS)
-        return GivenBack(failure=failure) if elsewhere else Failed(failure)
+        if elsewhere:
+            return GivenBack(failure=failure)
+        # Where neither is held, the route has gone on to another candidate meanwhile.
+        return GivenBack(RETRY_SECONDS) if fault_of(failure) == "stage" else Failed(failure)
 
     def _load(self, model: str, version: str) -> Loaded:
         record = self.versions.version(model, version)
