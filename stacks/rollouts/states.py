@@ -29,7 +29,7 @@ from aws_cdk.aws_stepfunctions_tasks import (
 )
 from constructs import Construct
 
-from serval.models.registry import RolloutStep
+from serval.models.rollout_words import RolloutStep
 
 Task = TypeVar("Task", LambdaInvoke, DynamoUpdateItem, CustomState)
 ROLLOUT = {

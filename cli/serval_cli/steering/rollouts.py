@@ -5,7 +5,8 @@ from functools import partial
 from typing import Any
 
 from serval.bootstrap.events import rollout_events
-from serval.models.registry import Rollout, RolloutStatus
+from serval.models.registry import Rollout
+from serval.models.rollout_words import RolloutStatus
 from serval.models.route import ROUTE_SECONDS
 from serval.rollouts.control import RolloutControl
 from serval.rollouts.history import stable_before

@@ -1,13 +1,11 @@
 """serval/client: how a rollout stands, by both clients."""
 
-from typing import Any, get_args
+from typing import Any
 
 import httpx
 import pytest
 
 from serval.client import Forbidden, Missing, ModelRollout, NotEnded
-from serval.client import documents as told
-from serval.models import registry
 from tests.fakes.client_server import ClientServer
 from tests.fakes.describe import STANDING
 from tests.unit.client.test_calls import Kind, both, replies
@@ -74,8 +72,3 @@ def test_a_model_that_is_not_there_or_not_the_keys_is_no_rollout() -> None:
         server = ClientServer(replies(httpx.Response(status, json={"error": "no"})))
         with pytest.raises(expected):
             server.client.wait_rollout("iris")
-
-
-def test_the_client_knows_the_words_of_the_registry() -> None:
-    for name in ("RolloutStatus", "RolloutStep"):
-        assert get_args(getattr(told, name)) == get_args(getattr(registry, name))

@@ -1,5 +1,6 @@
 """Tables of calls that are nearly right: uneven, doubled, of long integers, of a task's words."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -172,9 +173,14 @@ def test_a_frame_of_a_text_task_has_a_text_in_each_row(tmp_path: Path, body: Any
     assert [one[0]["label"] for one in found] == ["POSITIVE", "NEGATIVE"]
 
 
-def test_a_frame_of_a_text_model_s_tensors_stays_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("columns", [["input_ids_0", "input_ids_1"], ["first", "second"]])
+def test_a_frame_of_a_text_model_s_tensors_stays_one(tmp_path: Path, columns: list[str]) -> None:
+    """Its columns may have names of their own in ``model.yaml``."""
     made = bench(tmp_path)
     made.edge.grant("srv_good")
     publish_sentiment(made.edge, "adder")
-    answer = score(made, split(["input_ids_0", "input_ids_1"], [2, 2]))
+    record = made.edge.records["adder", "1"]
+    named = {**record.bundle, "columns": {"input_ids": ["first", "second"]}}
+    made.edge.records["adder", "1"] = replace(record, bundle=named)
+    answer = score(made, split(columns, [2, 2]))
     assert "input_ids" in answer.json["message"]

@@ -2,7 +2,8 @@
 
 import pytest
 
-from serval.models.registry import Rollout, RolloutStatus
+from serval.models.registry import Rollout
+from serval.models.rollout_words import RolloutStatus
 from serval.models.route import Route
 from serval.rollouts.history import stable_before
 from serval.rollouts.policy.decide import Promote, RollBack

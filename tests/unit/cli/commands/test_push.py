@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from serval.models.registry import Rollout, RolloutStatus
+from serval.models.registry import Rollout
+from serval.models.rollout_words import RolloutStatus
 from serval_cli.commands.publish.push import describe_outcome, follow
 
 

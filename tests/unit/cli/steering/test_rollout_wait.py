@@ -6,7 +6,8 @@ from io import StringIO
 
 import pytest
 
-from serval.models.registry import Rollout, RolloutStatus
+from serval.models.registry import Rollout
+from serval.models.rollout_words import RolloutStatus
 from serval_cli.steering.rollout_wait import (
     BEGIN_SECONDS,
     SILENCE_SECONDS,

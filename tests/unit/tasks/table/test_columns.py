@@ -94,6 +94,7 @@ def test_an_unknown_category_goes_to_the_graph_as_it_is() -> None:
     [
         ({"age": "old"}, "input 1: column 'age': 'old' given, a number expected"),
         ({"age": "1_000"}, "input 1: column 'age': '1_000' given, a number expected"),
+        ({"age": "\u0661"}, "column 'age': '\u0661' given, a number expected"),
         ({"age": [1]}, "input 1: column 'age': [1] given, a number expected"),
         ({"age": 1e300}, "input 1: column 'age': 1e+300 given, a number up to 3.4e+38 expected"),
         ({"age": 10**400}, "a number up to 3.4e+38 expected"),

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, NotRequired, TypedDict
 
+from serval.models.rollout_words import RolloutStatus, RolloutStep
+
 
 class TensorDocument(TypedDict):
     """Name, datatype and shape of an input or output; -1 is a dimension of any extent."""
@@ -79,12 +81,6 @@ class JobDocument(TypedDict):
     cancel_requested: NotRequired[bool]
     step_versions: NotRequired[dict[str, list[str]]]
     results: NotRequired[list[JobFile]]
-
-
-RolloutStatus = Literal["running", "promoted", "rolled back", "refused", "superseded"]
-RolloutStep = Literal[
-    "claimed", "verifying", "optimising", "checking golden", "registering", "canary", "ended"
-]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

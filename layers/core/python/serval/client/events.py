@@ -18,8 +18,8 @@ from serval.client.failures import (
 )
 from serval.client.reading import request_path
 from serval.client.steps import Call, Flow, Item, ItemFlow, NextBytes, Opening, Pause, Reply
+from serval.protocol.events import EVENT_STREAM
 
-EVENT_STREAM = "text/event-stream"
 END, ERROR = "end", "error"
 LAST = "last-event-id"
 AGAIN_SECONDS = 1.0

@@ -3,15 +3,11 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
+from serval.models.rollout_words import RolloutStatus, RolloutStep
 from serval.models.route import Route
 from serval.models.version import ModelVersion
-
-RolloutStatus = Literal["running", "promoted", "rolled back", "refused", "superseded"]
-RolloutStep = Literal[
-    "claimed", "verifying", "optimising", "checking golden", "registering", "canary", "ended"
-]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

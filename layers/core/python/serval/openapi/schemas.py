@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from serval.models.registry import RolloutStatus, RolloutStep
+from serval.models.rollout_words import RolloutStatus, RolloutStep
 from serval.models.statistics import UNMEASURED
 from serval.models.storage import MODEL_NAME
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 
 from serval.clock import Clock, timestamp, utc_now
 from serval.errors import ModelNotFound, RegistryUnavailable
-from serval.models.registry import Registry, Rollout, RolloutStatus
+from serval.models.registry import Registry, Rollout
+from serval.models.rollout_words import RolloutStatus
 from serval.models.route import Route
 from serval.rollouts.history import add_decision, end_rollout, state_from
 from serval.rollouts.policy.canary_policy import CanaryPolicy

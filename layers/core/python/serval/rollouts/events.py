@@ -6,7 +6,8 @@
 import json
 from typing import Any, get_args
 
-from serval.models.registry import Rollout, RolloutStatus, RolloutStep
+from serval.models.registry import Rollout
+from serval.models.rollout_words import RolloutStatus, RolloutStep
 from serval.models.state_events import OPTIONAL_TEXT, REASON_LIMIT, detail_schema
 
 DETAIL_TYPE = "serval.rollout"

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from serval.models.registry import Rollout, RolloutStatus
+from serval.models.registry import Rollout
+from serval.models.rollout_words import RolloutStatus
 from serval.models.route import Route
 from serval.rollouts.policy.decide import Decision
 

@@ -205,12 +205,12 @@ def _is_for_task(task: Task, given: Given, record: ModelVersion) -> bool:
 
 
 def _is_frame_for_task(table: Table, record: ModelVersion) -> bool:
-    """Return whether no column with a name is one of the graph's inputs, or a part of one."""
-    names = [*input_specs(record.signature), *(record.bundle.get("columns") or {})]
+    """Return whether a table has names, none of them of the graph's inputs or of their columns."""
+    features = record.bundle.get("columns") or {}
+    own = {column for columns in features.values() for column in columns}
+    starts = tuple(f"{name}_" for name in input_specs(record.signature))
     return table.named and not any(
-        column == name or column.startswith(f"{name}_")
-        for name in names
-        for column in table.columns
+        column in own or f"{column}_".startswith(starts) for column in table.columns
     )
 
 

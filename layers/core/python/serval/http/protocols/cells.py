@@ -3,7 +3,6 @@
 import math
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from serval.models.tensor import DATATYPES, NON_FINITE, Array
 from serval.protocol.binary_tensors import bytes_array
 from serval.protocol.json_values import narrow, wrong_element
 from serval.short_repr import short_repr
+from serval.tasks.table.cells import is_number
 
 EXACT = 2**53
 """Whole numbers up to this are exact as FP64; this itself may have been another one."""
@@ -104,11 +104,3 @@ def _read_bool(spec: TensorSpec, index: int, cell: Any) -> bool:
     if not isinstance(found, bool):
         raise wrong_element(spec.name, spec.datatype, index, cell, "true or false")
     return found
-
-
-def is_number(text: str) -> bool:
-    """Return whether a text is a number as all write them; Python also takes ``1_0``."""
-    with suppress(ValueError):
-        float(text)
-        return text.isascii() and "_" not in text
-    return False

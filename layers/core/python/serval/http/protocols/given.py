@@ -21,6 +21,7 @@ from serval.protocol.even_lists import UNSEEN, ListText
 from serval.protocol.json_values import distinct_names, json_object, pick_members, quote
 from serval.protocol.lazy_json import parse_json
 from serval.short_repr import short_repr
+from serval.tasks.table.rows import refuse_repeated_columns
 
 INSTANCES, INPUTS = "instances", "inputs"
 SPLIT, RECORDS = "dataframe_split", "dataframe_records"
@@ -186,13 +187,6 @@ def _read_split(value: Any, text: str | bytes) -> Table:
     names = list(map(str, columns))
     refuse_repeated_columns(names)
     return Table(names, True, data, source)
-
-
-def refuse_repeated_columns(names: Sequence[str]) -> None:
-    """Refuse a table that has two columns of one name."""
-    if len(set(names)) < len(names):
-        repeated = next(name for name in names if names.count(name) > 1)
-        raise InvalidInputs(f"column {short_repr(repeated)} is there more than once")
 
 
 def unnamed_table(rows: Any, source: ListText) -> Table:

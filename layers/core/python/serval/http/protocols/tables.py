@@ -12,8 +12,8 @@ import simdjson
 
 from serval.batch.input.columns import ColumnChoice, match_columns
 from serval.errors import BatchRefused, InvalidInputs
-from serval.http.protocols.cells import EXACT, NUMBERS, fit_array, is_number, read_column
-from serval.http.protocols.given import Table, refuse_repeated_columns
+from serval.http.protocols.cells import EXACT, NUMBERS, fit_array, read_column
+from serval.http.protocols.given import Table
 from serval.http.refusals import CSV
 from serval.inference.loaded import Loaded
 from serval.models.signature import TensorSpec
@@ -22,6 +22,8 @@ from serval.models.version import ModelVersion
 from serval.protocol.delimited import read_csv
 from serval.protocol.even_lists import expect_even
 from serval.protocol.request import check_tensor
+from serval.tasks.table.cells import is_number
+from serval.tasks.table.rows import refuse_repeated_columns
 
 TABLES = 64
 """Headers of tables whose match with a version's inputs is remembered."""

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -94,13 +95,20 @@ def read_number(value: Any, expected: str) -> float | int:
         text = value.strip()
         if text.casefold() in TRUTH:
             return TRUTH[text.casefold()]
-        # Python takes 1_000 for a number; nobody else does.
-        for parse in (int, float) if "_" not in text else ():
+        for parse in (int, float) if is_number(text) else ():
             try:
                 return parse(text)
             except ValueError:
                 continue
     raise CellRefused(f"{expected} expected")
+
+
+def is_number(text: str) -> bool:
+    """Return whether a text is a number as all write them; Python also takes ``1_0``."""
+    with suppress(ValueError):
+        float(text)
+        return text.isascii() and "_" not in text
+    return False
 
 
 def read_text(value: Any, *, imputed: bool) -> bytes:

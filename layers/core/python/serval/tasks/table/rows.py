@@ -67,7 +67,7 @@ def _read_split(columns: Any, data: Sequence[Any]) -> list[Row]:
         raise InvalidInputs(
             f"table: columns: {short_repr(columns)} given, a list of names expected"
         )
-    _refuse_repeated(columns)
+    refuse_repeated_columns(columns)
     for index, values in enumerate(data):
         if len(values) != len(columns):
             raise InvalidInputs(
@@ -107,7 +107,7 @@ def _read_csv(table: str | bytes) -> Iterator[Row]:
     if not filled:
         raise InvalidInputs("table: empty, CSV with a header expected")
     header = [name.strip() for name in filled[0]]
-    _refuse_repeated(header)
+    refuse_repeated_columns(header)
     for index, line in enumerate(filled[1:]):
         if len(line) != len(header):
             raise InvalidInputs(
@@ -117,6 +117,8 @@ def _read_csv(table: str | bytes) -> Iterator[Row]:
         yield {name: value or None for name, value in zip(header, line, strict=True)}
 
 
-def _refuse_repeated(columns: Sequence[str]) -> None:
-    if repeated := [name for name in columns if columns.count(name) > 1]:
-        raise InvalidInputs(f"table: column {repeated[0]!r} is there more than once")
+def refuse_repeated_columns(columns: Sequence[str]) -> None:
+    """Refuse a table that has two columns of one name."""
+    if len(set(columns)) < len(columns):
+        repeated = next(name for name in columns if columns.count(name) > 1)
+        raise InvalidInputs(f"table: column {short_repr(repeated)} is there more than once")
